@@ -1,0 +1,86 @@
+"""The only door to protocol messages.
+
+Every other room says ``from tenuto.wire import common, history`` and never names ``temporalio.api``. The messages come
+from the official package, because two copies of one ``.proto`` cannot live in protobuf's default pool.
+
+This room must never define a message, and must never import grpc.
+
+The official package's front door loads its compiled core, which a server never needs (30 MB and 60 ms). While these
+modules load, a placeholder stands in for that front door; it becomes the real one on the first attribute anybody asks of it.
+"""
+
+import importlib.machinery
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _DeferredPackage(ModuleType):
+    """A package whose ``__init__`` runs when somebody first needs a name from it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        spec = self.__spec__
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        assert spec is not None and spec.loader is not None
+        spec.loader.exec_module(self)
+        return getattr(self, name)
+
+
+def _defer(package: str) -> None:
+    if package in sys.modules:
+        return
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        raise ImportError(f"{package!r} is not installed: Tenuto takes its protocol messages from it")
+    module = _DeferredPackage(package)
+    module.__spec__ = spec
+    module.__path__ = list(spec.submodule_search_locations or [])
+    module.__file__ = spec.origin
+    module.__loader__ = spec.loader
+    sys.modules[package] = module
+
+
+_defer("temporalio")
+
+from google.protobuf import any_pb2 as any_pb2  # noqa: E402
+from google.protobuf import duration_pb2 as duration_pb2  # noqa: E402
+from google.protobuf import field_mask_pb2 as field_mask_pb2  # noqa: E402
+from google.protobuf import timestamp_pb2 as timestamp_pb2  # noqa: E402
+from google.protobuf import wrappers_pb2 as wrappers_pb2  # noqa: E402
+from google.protobuf.message import DecodeError as DecodeError  # noqa: E402
+from google.protobuf.message import Message as Message  # noqa: E402
+from temporalio.api.activity.v1 import message_pb2 as activity  # noqa: E402
+from temporalio.api.command.v1 import message_pb2 as command  # noqa: E402
+from temporalio.api.common.v1 import grpc_status_pb2 as grpc_status  # noqa: E402
+from temporalio.api.common.v1 import message_pb2 as common  # noqa: E402
+from temporalio.api.deployment.v1 import message_pb2 as deployment  # noqa: E402
+from temporalio.api.enums.v1 import batch_operation_pb2 as enums_batch  # noqa: E402
+from temporalio.api.enums.v1 import command_type_pb2 as enums_command  # noqa: E402
+from temporalio.api.enums.v1 import common_pb2 as enums_common  # noqa: E402
+from temporalio.api.enums.v1 import event_type_pb2 as enums_event  # noqa: E402
+from temporalio.api.enums.v1 import failed_cause_pb2 as enums_failed  # noqa: E402
+from temporalio.api.enums.v1 import namespace_pb2 as enums_namespace  # noqa: E402
+from temporalio.api.enums.v1 import query_pb2 as enums_query  # noqa: E402
+from temporalio.api.enums.v1 import reset_pb2 as enums_reset  # noqa: E402
+from temporalio.api.enums.v1 import task_queue_pb2 as enums_queue  # noqa: E402
+from temporalio.api.enums.v1 import update_pb2 as enums_update  # noqa: E402
+from temporalio.api.enums.v1 import workflow_pb2 as enums_workflow  # noqa: E402
+from temporalio.api.errordetails.v1 import message_pb2 as errordetails  # noqa: E402
+from temporalio.api.failure.v1 import message_pb2 as failure  # noqa: E402
+from temporalio.api.filter.v1 import message_pb2 as filter  # noqa: E402, A004
+from temporalio.api.history.v1 import message_pb2 as history  # noqa: E402
+from temporalio.api.namespace.v1 import message_pb2 as namespace  # noqa: E402
+from temporalio.api.operatorservice.v1 import request_response_pb2 as operatorservice  # noqa: E402
+from temporalio.api.protocol.v1 import message_pb2 as protocol  # noqa: E402
+from temporalio.api.query.v1 import message_pb2 as query  # noqa: E402
+from temporalio.api.replication.v1 import message_pb2 as replication  # noqa: E402
+from temporalio.api.sdk.v1 import user_metadata_pb2 as sdk_metadata  # noqa: E402
+from temporalio.api.taskqueue.v1 import message_pb2 as taskqueue  # noqa: E402
+from temporalio.api.update.v1 import message_pb2 as update  # noqa: E402
+from temporalio.api.version.v1 import message_pb2 as version  # noqa: E402
+from temporalio.api.worker.v1 import message_pb2 as worker  # noqa: E402
+from temporalio.api.workflow.v1 import message_pb2 as workflow  # noqa: E402
+from temporalio.api.workflowservice.v1 import request_response_pb2 as workflowservice  # noqa: E402
