@@ -1,0 +1,577 @@
+"""The vocabulary between the engine and its host: requests, replies, refusals, notices.
+
+A request carries the wire message that asked for it, already validated and with its defaults filled in by the service, and
+never more than the engine may know: time, randomness and ids come in with the `Stamp`. Nothing here may import a clock,
+a store or a network.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenuto.engine.chain import Activity, ParentLink, RootLink
+from tenuto.wire import (
+    common,
+    failure,
+    history,
+    protocol,
+    query,
+    update,
+    workflowservice as ws,
+)
+
+
+class Reason(enum.Enum):
+    """Why the engine refuses. The service maps each to one code and one typed detail."""
+
+    INVALID = "invalid argument"
+    NOT_FOUND = "not found"
+    ALREADY_STARTED = "already started"
+    PRECONDITION = "failed precondition"
+    NOT_READY = "workflow not ready"
+    BUSY = "busy workflow"
+    CONCURRENT = "concurrent limit"
+    DENIED = "permission denied"
+    UNIMPLEMENTED = "unimplemented"
+    UNAVAILABLE = "unavailable"
+    QUERY_FAILED = "query failed"
+    ABORTED = "aborted"
+    MULTI_OPERATION = "multi-operation"
+    STALE = "stale"
+    """The request was decided on facts that have changed since they were loaded; the host loads again and retries."""
+
+
+class Rejected(Exception):
+    """The one exception ``decide`` raises. ``detail`` is a wire message (or whatever the reason's mapping expects)."""
+
+    def __init__(self, reason: Reason, message: str, detail: Any = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.detail = detail
+
+    def __repr__(self) -> str:
+        return f"Rejected({self.reason.name}, {self.message!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """What the engine may know of the namespace of a chain."""
+
+    id: str
+    name: str
+    retention_ns: int
+    pause_enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Time, randomness and ids of one request."""
+
+    now: int
+    seed: bytes
+    """16 bytes; every id the decision needs is derived from it."""
+    task_id: int
+    """First ``task_id`` that this decision's events may use; strictly increasing over a shard's life."""
+    namespace: Namespace
+
+
+# ---- addressing -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TaskToken:
+    """Names one started workflow task."""
+
+    run_id: str
+    scheduled_id: int
+    started_id: int
+    started_at: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityToken:
+    """Names one started activity attempt, or, by id (``attempt=0``), whatever attempt is current."""
+
+    run_id: str
+    scheduled_id: int = 0
+    activity_id: str = ""
+    attempt: int = 0
+    started_at: int = 0
+
+    @property
+    def by_id(self) -> bool:
+        return self.attempt == 0
+
+
+# ---- requests of clients --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    message: ws.StartWorkflowExecutionRequest
+    parent: ParentLink | None = None
+    root: RootLink | None = None
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalWithStart:
+    message: ws.SignalWithStartWorkflowExecutionRequest
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateWithStart:
+    start: ws.StartWorkflowExecutionRequest
+    update: ws.UpdateWorkflowExecutionRequest
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    message: ws.SignalWorkflowExecutionRequest
+    run_id: str = ""
+    source: common.WorkflowExecution | None = None
+    """The workflow that signals, when one does."""
+    child_of: ParentLink | None = None
+    """Only a child of exactly this parent run may be signalled (child_workflow_only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCancel:
+    message: ws.RequestCancelWorkflowExecutionRequest
+    run_id: str = ""
+    source: common.WorkflowExecution | None = None
+    source_initiated_id: int = 0
+    child_of: ParentLink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    message: ws.TerminateWorkflowExecutionRequest
+    run_id: str = ""
+    child_of: ParentLink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """``history`` holds the base run's events 1..end, loaded before; ``chain`` those of the runs that followed it."""
+
+    message: ws.ResetWorkflowExecutionRequest
+    run_id: str = ""
+    history: tuple[history.HistoryEvent, ...] = ()
+    followers: tuple[tuple[str, tuple[history.HistoryEvent, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    message: ws.UpdateWorkflowExecutionRequest
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskUpdate:
+    """Where does this update stand? A read."""
+
+    update_id: str
+    run_id: str = ""
+    first_run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    message: ws.QueryWorkflowRequest
+    query_id: str
+    run_id: str = ""
+    deadline_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DropQuery:
+    """The caller of a buffered query is gone."""
+
+    query_id: str
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskHistory:
+    """Run id, next event id, whether it runs, and the virtual tail. A read."""
+
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateOptions:
+    message: ws.UpdateWorkflowExecutionOptionsRequest
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRun:
+    message: ws.PauseWorkflowExecutionRequest
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnpauseRun:
+    message: ws.UnpauseWorkflowExecutionRequest
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperateActivities:
+    """Pause, unpause, reset, or update the options of pending activities; ``message`` says which."""
+
+    message: (
+        ws.PauseActivityRequest | ws.UnpauseActivityRequest | ws.ResetActivityRequest | ws.UpdateActivityOptionsRequest
+    )
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetSticky:
+    run_id: str = ""
+
+
+# ---- requests of workers --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartWorkflowTask:
+    run_id: str
+    scheduled_id: int
+    attempt: int
+    stamp: int
+    queue: str
+    """Name of the queue the poller waits on."""
+    sticky: bool
+    identity: str
+    request_id: str
+    poll: ws.PollWorkflowTaskQueueRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteWorkflowTask:
+    token: TaskToken
+    message: ws.RespondWorkflowTaskCompletedRequest
+
+    @property
+    def run_id(self) -> str:
+        return self.token.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class FailWorkflowTask:
+    token: TaskToken
+    message: ws.RespondWorkflowTaskFailedRequest
+
+    @property
+    def run_id(self) -> str:
+        return self.token.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class StartActivityTask:
+    run_id: str
+    scheduled_id: int
+    attempt: int
+    stamp: int
+    identity: str
+    request_id: str
+    poll: ws.PollActivityTaskQueueRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    token: ActivityToken
+    details: common.Payloads | None
+    identity: str
+
+    @property
+    def run_id(self) -> str:
+        return self.token.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteActivity:
+    token: ActivityToken
+    result: common.Payloads | None
+    identity: str
+    worker_version: common.WorkerVersionStamp | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.token.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class FailActivity:
+    token: ActivityToken
+    failure: failure.Failure | None
+    identity: str
+    last_heartbeat: common.Payloads | None = None
+    worker_version: common.WorkerVersionStamp | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.token.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class CancelActivity:
+    token: ActivityToken
+    details: common.Payloads | None
+    identity: str
+    worker_version: common.WorkerVersionStamp | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.token.run_id
+
+
+# ---- requests of the world ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The alarm rang: do everything that is due at the stamp's instant."""
+
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StickyRefused:
+    """Nobody polls the sticky queue a workflow task was offered on."""
+
+    run_id: str
+    scheduled_id: int
+    attempt: int
+    stamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The receiver of an `Outgoing` answered. ``refusal`` is None on success."""
+
+    out_id: int
+    reply: Any
+    refusal: Rejected | None
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstTask:
+    """To a child: its parent has recorded its start; schedule the first workflow task (again: no-op)."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildClosed:
+    """To a parent: a child has closed for good. ``event`` is the child's close event."""
+
+    run_id: str
+    initiated_id: int
+    child: common.WorkflowExecution
+    child_type: str
+    event: history.HistoryEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireRun:
+    """Retention of this closed run is over."""
+
+    run_id: str
+
+
+# ---- replies --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class WorkflowTaskHandout:
+    """A started workflow task, all but the stored history events ``first_event_id..last_event_id``."""
+
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    task_queue: str
+    """The normal queue."""
+    scheduled_id: int
+    started_id: int
+    attempt: int
+    scheduled_at: int
+    started_at: int
+    previous_started_id: int
+    first_event_id: int
+    last_event_id: int
+    """Last stored event to send; the virtual ones follow it."""
+    virtual: tuple[history.HistoryEvent, ...] = ()
+    messages: tuple[protocol.Message, ...] = ()
+    queries: dict[str, query.WorkflowQuery] = field(default_factory=dict)
+    next_event_id: int = 0
+
+
+@dataclass(slots=True)
+class ActivityHandout:
+    """A started activity attempt, all but input and header, which the scheduled event holds."""
+
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    activity: Activity
+    heartbeat_details: bytes = b""
+    scheduled: history.ActivityTaskScheduledEventAttributes | None = None
+    """Set when the event was written by the same decision."""
+
+
+@dataclass(slots=True)
+class StartReply:
+    run_id: str
+    first_run_id: str
+    started: bool
+    status: int
+    handout: WorkflowTaskHandout | None = None
+    event_type: int = 1
+    """What the link of the answer refers to."""
+    request_id: str = ""
+
+
+@dataclass(slots=True)
+class SignalReply:
+    run_id: str
+    request_id: str = ""
+    started: bool = False
+    first_run_id: str = ""
+
+
+@dataclass(slots=True)
+class TaskCompleted:
+    run_id: str
+    next_task: WorkflowTaskHandout | None = None
+    activities: tuple[ActivityHandout, ...] = ()
+    reset_history_event_id: int = 0
+
+
+@dataclass(slots=True)
+class HeartbeatReply:
+    cancel_requested: bool = False
+    paused: bool = False
+    reset: bool = False
+
+
+@dataclass(slots=True)
+class FailActivityReply:
+    failures: tuple[failure.Failure, ...] = ()
+
+
+@dataclass(slots=True)
+class UpdateReply:
+    """Where an update stands. ``outcome`` is set at stage COMPLETED; ``error`` when it was aborted."""
+
+    run_id: str
+    update_id: str
+    stage: int
+    outcome: update.Outcome | None = None
+    error: Rejected | None = None
+    accepted_id: int = 0
+    start: StartReply | None = None
+    """For update-with-start."""
+
+
+@dataclass(slots=True)
+class QueryReply:
+    """How a query is to be answered: refused, directly by a worker, or together with the next workflow task."""
+
+    run_id: str
+    rejected_status: int = 0
+    direct: bool = False
+    buffered: bool = False
+    task_queue: str = ""
+    sticky_queue: str = ""
+    sticky_timeout_ns: int = 0
+    workflow_type: str = ""
+    next_event_id: int = 0
+    previous_started_id: int = 0
+    open: bool = True
+
+
+@dataclass(slots=True)
+class HistoryReply:
+    run_id: str
+    next_event_id: int
+    open: bool
+    close_event_id: int
+    virtual: tuple[history.HistoryEvent, ...] = ()
+
+
+@dataclass(slots=True)
+class CancelReply:
+    run_id: str
+
+
+# ---- notices: what waiters beside the reply hear after the commit -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateNotice:
+    """An update reached ``stage``, or was aborted with ``error``."""
+
+    run_id: str
+    update_id: str
+    stage: int
+    outcome: update.Outcome | None = None
+    error: Rejected | None = None
+    accepted_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueryNotice:
+    """A buffered query was answered (``result``), must be dispatched directly (``direct``), or was dropped (``error``)."""
+
+    query_id: str
+    result: query.WorkflowQueryResult | None = None
+    direct: bool = False
+    error: Rejected | None = None
+
+
+Notice = UpdateNotice | QueryNotice
+
+
+# ---- obligations: what the chain owes the world after the commit -------------------------------------------------------------
+
+
+class DispatchKind(enum.IntEnum):
+    """Values equal the wire's TaskQueueType."""
+
+    WORKFLOW = 1
+    ACTIVITY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """A workflow or activity task that must reach a worker."""
+
+    kind: DispatchKind
+    run_id: str
+    scheduled_id: int
+    attempt: int
+    stamp: int
+    queue: str
+    normal_queue: str
+    """Non-empty: ``queue`` is sticky and this is the normal one behind it."""
+    priority: bytes
+    """Serialized Priority."""
+    scheduled_at: int
