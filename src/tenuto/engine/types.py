@@ -17,6 +17,8 @@ from tenuto.wire import (
     protocol,
     query,
     update,
+)
+from tenuto.wire import (
     workflowservice as ws,
 )
 
@@ -162,11 +164,11 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """``history`` holds the base run's events 1..end, loaded before; ``chain`` those of the runs that followed it."""
+    """``events`` are the base run's, 1..end, loaded before; ``followers`` those of the runs that followed it."""
 
     message: ws.ResetWorkflowExecutionRequest
     run_id: str = ""
-    history: tuple[history.HistoryEvent, ...] = ()
+    events: tuple[history.HistoryEvent, ...] = ()
     followers: tuple[tuple[str, tuple[history.HistoryEvent, ...]], ...] = ()
 
 
