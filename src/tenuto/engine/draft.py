@@ -1,0 +1,500 @@
+"""A draft: what one decision wants to change, laid over a chain that stays untouched.
+
+``decide`` writes only here. Every change of state is an event or a note going through ``apply``; a table's overlay is at
+the same time the list of parts that the commit must write. Folding a draft into its chain cannot fail. This room must never
+read a clock or make up an id: both come from the stamp.
+"""
+
+import copy
+import hashlib
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from tenuto.engine import events as ev
+from tenuto.engine.chain import (
+    NORMAL,
+    SPECULATIVE,
+    Activity,
+    BufferedQuery,
+    Chain,
+    Child,
+    ClosedRun,
+    External,
+    Outgoing,
+    PendingUpdate,
+    Run,
+    RunState,
+    Terms,
+    Timer,
+    UpdateRecord,
+)
+from tenuto.engine.types import Notice, Stamp
+from tenuto.wire import Message, history, sdk_metadata
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Table(Generic[K, V]):
+    """A dict of state values seen through this draft's changes. A value is copied before it is edited."""
+
+    __slots__ = ("_base", "changes", "size")
+
+    def __init__(self, base: dict[K, V]) -> None:
+        self._base = base
+        self.changes: dict[K, V | None] = {}
+        self.size = len(base)
+
+    def get(self, key: K) -> V | None:
+        if key in self.changes:
+            return self.changes[key]
+        return self._base.get(key)
+
+    def __getitem__(self, key: K) -> V:
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __contains__(self, key: K) -> bool:
+        return self.get(key) is not None
+
+    def __len__(self) -> int:
+        return self.size
+
+    def put(self, key: K, value: V) -> V:
+        if self.get(key) is None:
+            self.size += 1
+        self.changes[key] = value
+        return value
+
+    def edit(self, key: K) -> V:
+        """The value, copied once into this draft, free to be changed."""
+        value = self.changes.get(key)
+        if value is None:
+            value = copy.copy(self[key])
+            self.changes[key] = value
+        return value
+
+    def drop(self, key: K) -> None:
+        if self.get(key) is not None:
+            self.size -= 1
+            self.changes[key] = None
+
+    def clear(self) -> None:
+        for key in list(self.keys()):
+            self.drop(key)
+
+    def keys(self) -> Iterator[K]:
+        changes = self.changes
+        for key in self._base:
+            if key not in changes:
+                yield key
+        for key, value in changes.items():
+            if value is not None:
+                yield key
+
+    def values(self) -> Iterator[V]:
+        changes = self.changes
+        for key, value in self._base.items():
+            if key not in changes:
+                yield value
+        for changed in changes.values():
+            if changed is not None:
+                yield changed
+
+    def fold(self) -> None:
+        """Make the changes true. After this the draft is spent."""
+        base = self._base
+        for key, value in self.changes.items():
+            if value is None:
+                base.pop(key, None)
+            else:
+                base[key] = value
+
+
+class Note(Protocol):
+    """A private fact applied to state that is not history (attempt started, heartbeat, sticky binding, ...)."""
+
+    def apply(self, rd: "RunDraft") -> None: ...
+
+
+class RunDraft:
+    """One run as this draft sees it: state overlay, new events, notes."""
+
+    def __init__(self, draft: "Draft", base: RunState, is_new: bool) -> None:
+        self.draft = draft
+        self.now = draft.now
+        self.base = base
+        self.is_new = is_new
+        self.run: Run = copy.copy(base.run)
+        self.terms: Terms = base.terms
+        self.terms_changed = is_new
+        self.activities: Table[int, Activity] = Table(base.activities)
+        self.activity_ids: Table[str, int] = Table(base.activity_ids)
+        self.timers: Table[str, Timer] = Table(base.timers)
+        self.children: Table[int, Child] = Table(base.children)
+        self.externals: Table[int, External] = Table(base.externals)
+        self.updates: Table[str, UpdateRecord] = Table(base.updates)
+        self.signal_ids: Table[str, bool] = Table(base.signal_ids)
+        self.buffer: Table[int, bytes] = Table(base.buffer)
+        self.pending_updates: Table[str, PendingUpdate] = Table(base.pending_updates)
+        self.queries: Table[str, BufferedQuery] = Table(base.queries)
+        self.close_attempted = base.close_attempted
+        self.events: list[history.HistoryEvent] = []
+        """New events with ids, in order."""
+        self.batch_starts: list[int] = []
+        """Indexes into ``events`` at which a new stored batch begins."""
+        self.copied: tuple[history.HistoryEvent, ...] = ()
+        """Events that a reset copies verbatim into this run, before ``events``."""
+        self._arrived: list[history.HistoryEvent] = []
+        self._stored: list[tuple[int, history.HistoryEvent]] | None = None
+        self.noted = False
+        self.visible = is_new
+        """The visibility row changes."""
+        self.log: list[history.HistoryEvent | Note] = []
+
+    # ---- state --------------------------------------------------------------------------------------------------------
+
+    def edit_terms(self) -> Terms:
+        if not self.terms_changed:
+            self.terms = copy.copy(self.terms)
+            self.terms_changed = True
+        return self.terms
+
+    @property
+    def task_started(self) -> bool:
+        """A workflow task is with a worker, therefore events are buffered."""
+        task = self.run.task
+        return task is not None and task.started_id != 0
+
+    def edit_task(self) -> Any:
+        """The workflow task, copied into this draft. It must exist."""
+        task = copy.copy(self.run.task)
+        self.run.task = task
+        assert task is not None, "there is no workflow task to edit"
+        return task
+
+    # ---- change -------------------------------------------------------------------------------------------------------
+
+    def note(self, note: Note) -> None:
+        """Apply a private fact."""
+        note.apply(self)
+        self.noted = True
+        self.log.append(note)
+
+    def emit(
+        self,
+        kind: int,
+        attributes: Message | None = None,
+        *,
+        at: int = 0,
+        metadata: sdk_metadata.UserMetadata | None = None,
+        ignorable: bool = False,
+        links: Any = (),
+        buffered: bool | None = None,
+    ) -> history.HistoryEvent:
+        """Write an event: it gets its id now, or, if its kind is bufferable, when the buffer is flushed; its effects on
+        state are applied now in either case. ``at`` defaults to the stamp's instant."""
+        event = history.HistoryEvent(event_type=cast(Any, kind))
+        at = at or self.now
+        event.event_time.seconds, event.event_time.nanos = divmod(at, 1_000_000_000)
+        if attributes is not None:
+            getattr(event, ev.ATTRIBUTES[kind]).CopyFrom(attributes)
+        else:
+            getattr(event, ev.ATTRIBUTES[kind]).SetInParent()
+        if metadata is not None and metadata.ByteSize():
+            event.user_metadata.CopyFrom(metadata)
+        if ignorable:
+            event.worker_may_ignore = True
+        if links:
+            event.links.extend(links)
+        if kind in ev.BUFFERABLE if buffered is None else buffered:
+            self._arrived.append(event)
+            self.log.append(event)
+            self.draft.apply(self, event)
+        else:
+            self._assign(event)
+            self.log.append(event)
+            self.draft.apply(self, event)
+        return event
+
+    def _assign(self, event: history.HistoryEvent) -> None:
+        event.event_id = self.run.next_event_id
+        self.run.next_event_id += 1
+        self.events.append(event)
+
+    # ---- buffer -------------------------------------------------------------------------------------------------------
+
+    def buffered(self) -> list[history.HistoryEvent]:
+        """All events that wait for an id, in order of arrival."""
+        return [event for _, event in self._load_stored()] + self._arrived
+
+    @property
+    def has_buffered(self) -> bool:
+        return len(self.buffer) > 0 or bool(self._arrived)
+
+    def _load_stored(self) -> list[tuple[int, history.HistoryEvent]]:
+        if self._stored is None:
+            base = self.buffer
+            self._stored = [(n, history.HistoryEvent.FromString(base[n])) for n in sorted(base.keys())]
+        return self._stored
+
+    def discard_buffered(self, wanted: Callable[[history.HistoryEvent], bool]) -> bool:
+        """Erase buffered events that match; True when there was one (execution-semantics 2.2, CANCEL_TIMER)."""
+        found = False
+        for number, event in list(self._load_stored()):
+            if wanted(event):
+                self._load_stored().remove((number, event))
+                self.buffer.drop(number)
+                found = True
+        for event in list(self._arrived):
+            if wanted(event):
+                self._arrived.remove(event)
+                found = True
+        return found
+
+    def drop_buffer(self) -> None:
+        """Forget all buffered events: the run has closed."""
+        self.buffer.clear()
+        self._stored = []
+        self._arrived = []
+
+    def flush(self) -> bool:
+        """Give ids to all buffered events; True when there were any. Completions go last (execution-semantics 2.5)."""
+        if not self.has_buffered:
+            return False
+        waiting = self.buffered()
+        self.buffer.clear()
+        self._stored = []
+        self._arrived = []
+        waiting.sort(key=lambda event: event.event_type in ev.COMPLETIONS)
+        started: dict[tuple[str, int], int] = {}
+        for event in waiting:
+            self._assign(event)
+            self._patch(event, started)
+            self.draft.settle(self, event)
+        return True
+
+    def _patch(self, event: history.HistoryEvent, started: dict[tuple[str, int], int]) -> None:
+        """Point completions at the event ids their started events have just got."""
+        kind = event.event_type
+        if kind == ev.ACTIVITY_STARTED:
+            started["activity", event.activity_task_started_event_attributes.scheduled_event_id] = event.event_id
+        elif kind == ev.CHILD_STARTED:
+            attributes = event.child_workflow_execution_started_event_attributes
+            started["child", attributes.initiated_event_id] = event.event_id
+        elif kind in ev.COMPLETIONS:
+            attributes = getattr(event, ev.ATTRIBUTES[kind])
+            if hasattr(attributes, "scheduled_event_id"):
+                key = ("activity", attributes.scheduled_event_id)
+            else:
+                key = ("child", attributes.initiated_event_id)
+            if key in started:
+                attributes.started_event_id = started[key]
+
+    def _keep_buffer(self) -> None:
+        """Store what arrived for a later flush."""
+        for event in self._arrived:
+            self.run.buffer_sequence += 1
+            self.buffer.put(self.run.buffer_sequence, event.SerializeToString())
+            if self._stored is not None:
+                self._stored.append((self.run.buffer_sequence, event))
+        self._arrived = []
+
+    # ---- end of the decision ------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Flush or keep the buffer; make a speculative task real when events were added beside it."""
+        task = self.run.task
+        if task is not None and task.kind == SPECULATIVE and (self.events or self._arrived):
+            self.write_task_events()
+        if self.run.open and self.task_started:
+            self._keep_buffer()
+        elif self.run.open:
+            self.flush()
+        else:
+            self.drop_buffer()
+        if self.changed:
+            self.run.transitions += 1
+
+    def write_task_events(self) -> None:
+        """Write the scheduled and started events of a virtual workflow task into history, at the ids it was promised."""
+        task = self.edit_task()
+        assert task.scheduled_id == self.run.next_event_id, "a virtual workflow task must stand at the end of history"
+        task.kind = NORMAL
+        task.written = True
+        self._raw(scheduled_event(task, self.terms.task_queue))
+        if task.started_id:
+            self._raw(started_event(task))
+
+    def _raw(self, event: history.HistoryEvent) -> None:
+        """Append an event whose effects are already in state."""
+        self._assign(event)
+        self.log.append(event)
+        self.noted = True
+
+    @property
+    def changed(self) -> bool:
+        """Something durable changes."""
+        return bool(self.events) or self.noted or bool(self.buffer.changes) or self.is_new
+
+    def batches(self) -> list[list[history.HistoryEvent]]:
+        """The new events, cut into the batches that are stored (and paged) as one row each."""
+        cuts = sorted({0, *self.batch_starts, len(self.events)})
+        return [self.events[a:b] for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+
+    def fold(self) -> RunState:
+        base = self.base
+        base.run = self.run
+        base.terms = self.terms
+        base.close_attempted = self.close_attempted
+        for table in (
+            self.activities,
+            self.activity_ids,
+            self.timers,
+            self.children,
+            self.externals,
+            self.updates,
+            self.signal_ids,
+            self.buffer,
+            self.pending_updates,
+            self.queries,
+        ):
+            cast(Table[Any, Any], table).fold()
+        return base
+
+
+def scheduled_event(task: Any, normal_queue: str) -> history.HistoryEvent:
+    """WORKFLOW_TASK_SCHEDULED as it stands, or would stand, in history."""
+    event = history.HistoryEvent(event_id=task.scheduled_id, event_type=ev.WFT_SCHEDULED)
+    event.event_time.CopyFrom(ev.timestamp(task.scheduled_at))
+    attributes = event.workflow_task_scheduled_event_attributes
+    attributes.task_queue.name = task.queue
+    attributes.task_queue.kind = 2 if task.sticky else 1  # type: ignore[assignment]
+    if task.sticky:
+        attributes.task_queue.normal_name = normal_queue
+    attributes.start_to_close_timeout.CopyFrom(ev.duration(task.timeout_ns))
+    attributes.attempt = task.attempt
+    return event
+
+
+def started_event(task: Any) -> history.HistoryEvent:
+    """WORKFLOW_TASK_STARTED as it stands, or would stand, in history."""
+    event = history.HistoryEvent(event_id=task.started_id, event_type=ev.WFT_STARTED)
+    event.event_time.CopyFrom(ev.timestamp(task.started_at))
+    attributes = event.workflow_task_started_event_attributes
+    attributes.scheduled_event_id = task.scheduled_id
+    attributes.identity = task.identity
+    attributes.request_id = task.request_id
+    attributes.suggest_continue_as_new = task.suggest_continue
+    attributes.suggest_continue_as_new_reasons.extend(task.suggest_reasons)
+    attributes.history_size_bytes = task.history_bytes
+    return event
+
+
+class Draft:
+    """What one decision changes in one chain."""
+
+    def __init__(
+        self,
+        key: tuple[str, str],
+        chain: Chain | None,
+        stamp: Stamp,
+        apply: Callable[[RunDraft, history.HistoryEvent], None],
+        settle: Callable[[RunDraft, history.HistoryEvent], None],
+    ) -> None:
+        self.key = key
+        self.chain = chain
+        self.stamp = stamp
+        self.now = stamp.now
+        self.namespace = stamp.namespace
+        self.apply = apply
+        self.settle = settle
+        self.out: Table[int, Outgoing] = Table(chain.out if chain is not None else {})
+        self.out_sequence = chain.out_sequence if chain is not None else 0
+        self.runs: list[RunDraft] = []
+        """Runs this draft touches, the newest last. All but the last are closed by it."""
+        if chain is not None:
+            self.runs.append(RunDraft(self, chain.current, is_new=False))
+        self.reply: Any = None
+        self.notices: list[Notice] = []
+        self.closed: dict[str, ClosedRun] = {}
+        """Records of closed runs that the request names, loaded by the host before."""
+        self.deleted_runs: list[str] = []
+        self.delete_chain = False
+        self.amended_runs: list[ClosedRun] = []
+        """Closed, no longer current runs whose record changes."""
+        self.ripe: list[int] = []
+        """Scheduled ids of activities whose retry wait is over: they must be dispatched."""
+        self._ids = 0
+
+    @property
+    def workflow_id(self) -> str:
+        return self.key[1]
+
+    @property
+    def run(self) -> RunDraft:
+        """The current run as this draft sees it. There must be one."""
+        return self.runs[-1]
+
+    def new_id(self) -> str:
+        """A random-looking UUID (version 4), the same for the same stamp."""
+        self._ids += 1
+        raw = hashlib.blake2b(self.stamp.seed, digest_size=16, salt=self._ids.to_bytes(8, "little")).digest()
+        return str(uuid.UUID(bytes=raw, version=4))
+
+    def begin_run(self, run: Run, terms: Terms) -> RunDraft:
+        """Make a new current run. The previous one, if any, must be closed already."""
+        if self.runs:
+            assert not self.run.run.open, "a chain has at most one open run"
+            self.run.run.new_run_id = self.run.run.new_run_id
+        rd = RunDraft(self, RunState(run, terms), is_new=True)
+        self.runs.append(rd)
+        return rd
+
+    def send(self, message: Outgoing) -> Outgoing:
+        """Owe another chain a message; gives it its number."""
+        self.out_sequence += 1
+        message.out_id = self.out_sequence
+        if not message.request_id:
+            message.request_id = self.new_id()
+        return self.out.put(message.out_id, message)
+
+    def finish(self) -> None:
+        """End of the decision: nothing may change after this."""
+        for rd in self.runs:
+            rd.finish()
+        task_id = self.stamp.task_id
+        for rd in self.runs:
+            for event in rd.events:
+                event.task_id = task_id
+                task_id += 1
+
+    @property
+    def dirty(self) -> bool:
+        """The store must hear of this draft."""
+        return (
+            any(rd.changed or rd.visible for rd in self.runs)
+            or bool(self.out.changes)
+            or bool(self.deleted_runs)
+            or bool(self.amended_runs)
+            or self.delete_chain
+        )
+
+    def fold(self) -> Chain | None:
+        """Make the draft true in memory; the chain it leaves, or None when it was deleted. Cannot fail."""
+        if self.delete_chain:
+            return None
+        self.out.fold()
+        chain = self.chain
+        current = self.run.base
+        for rd in self.runs:
+            rd.fold()
+        if chain is None:
+            chain = Chain(self.key[0], self.key[1], current)
+            chain.out = {key: value for key, value in self.out.changes.items() if value is not None}
+        chain.current = current
+        chain.out_sequence = self.out_sequence
+        return chain
