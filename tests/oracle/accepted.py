@@ -1,0 +1,15 @@
+"""Differences between the servers that are known and wanted, each with its reason. Keep every pattern as narrow as it can be."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Lines matching regex `line` are left out on both sides in scenarios matching the glob `scenario`."""
+
+    scenario: str
+    line: str
+    reason: str
+
+
+ACCEPTED: tuple[Accepted, ...] = ()

@@ -1,0 +1,125 @@
+"""Turns messages and errors into text in which two correct servers cannot differ.
+
+Ids, tokens, instants and sizes become placeholders numbered by first appearance, so that equality between them stays
+visible; event ids, attempts, durations and texts stay as they are. Nothing here knows which server spoke.
+"""
+
+import re
+from typing import Any
+
+from google.protobuf import descriptor
+from google.protobuf.message import Message
+from temporalio.api.common.v1 import message_pb2 as common
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_OPAQUE = {
+    "task_token": "<token>",
+    "next_page_token": "<page-token>",
+    "task_id": "<task-id>",
+    "history_size_bytes": "<bytes>",
+    "state_transition_count": "<count>",
+    "version_history": "<versions>",
+}
+_FUZZY_DURATIONS = {"execution_duration", "approximate_backlog_age"}
+_PRINTED_INSTANTS = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( \+0000 UTC|Z|\+00:00)?")
+_GO_ZERO_TIME = -62135596800
+
+
+class Normaliser:
+    """Renders one scenario's transcript. `started_at` is the scenario's start in seconds since the epoch; `salt` is the
+    text that made this run's ids unique."""
+
+    def __init__(self, started_at: float, salt: str) -> None:
+        self._started_at = started_at
+        self._salt = salt
+        self._seen: dict[str, str] = {}
+
+    def text(self, raw: str) -> str:
+        """`raw` with unique ids and instants replaced."""
+        raw = raw.replace(self._salt, "SALT")
+        raw = _PRINTED_INSTANTS.sub("<instant>", raw)
+        return _UUID.sub(lambda match: self._uuid(match.group()), raw)
+
+    def _uuid(self, found: str) -> str:
+        return self._seen.setdefault(found, f"<uuid-{len(self._seen) + 1}>")
+
+    def render(self, message: Message, indent: int = 1) -> list[str]:
+        """`message` as indented lines, one field a line, in field-number order."""
+        lines: list[str] = []
+        for field, value in message.ListFields():
+            if field.message_type is not None and field.message_type.GetOptions().map_entry:
+                for key in sorted(value):
+                    self._field(lines, indent, field, f"{field.name}[{self.text(str(key))}]", value[key])
+            elif isinstance(value, (str, bytes, int, float)) or isinstance(value, Message):
+                self._field(lines, indent, field, field.name, value)
+            else:
+                for item in value:
+                    self._field(lines, indent, field, f"{field.name}[]", item)
+        return lines
+
+    def _field(self, lines: list[str], indent: int, field: Any, label: str, value: Any) -> None:
+        pad = "  " * indent
+        if field.name in _OPAQUE:
+            lines.append(f"{pad}{label}: {_OPAQUE[field.name]}")
+        elif not isinstance(value, Message):
+            lines.append(f"{pad}{label}: {self._scalar(field, value)}")
+        else:
+            short = self._short(field.name, value)
+            if short is not None:
+                lines.append(f"{pad}{label}: {short}")
+                return
+            inner = self.render(value, indent + 1)
+            lines.append(f"{pad}{label}:" if inner else f"{pad}{label}: {{}}")
+            lines.extend(inner)
+
+    def _scalar(self, field: descriptor.FieldDescriptor, value: Any) -> str:
+        kind = field.message_type.fields_by_name["value"] if field.message_type is not None else field
+        if kind.enum_type is not None:
+            named = kind.enum_type.values_by_number.get(value)
+            return named.name if named is not None else str(value)
+        if isinstance(value, bytes):
+            return repr(value)
+        if isinstance(value, str):
+            return self.text(value) if "\n" not in value else repr(self.text(value))
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    def _short(self, name: str, value: Message) -> str | None:
+        match value.DESCRIPTOR.full_name:
+            case "google.protobuf.Timestamp":
+                return self._instant(value)
+            case "google.protobuf.Duration":
+                return "<duration>" if name in _FUZZY_DURATIONS else _duration(value)
+            case "temporal.api.common.v1.Payload":
+                return self._payload(value)
+            case "google.protobuf.Any":
+                return None
+            case _:
+                return None
+
+    def _instant(self, stamp: Any) -> str:
+        if stamp.seconds == _GO_ZERO_TIME:
+            return "<zero-time>"
+        if stamp.seconds == 0 and stamp.nanos == 0:
+            return "<epoch>"
+        offset = stamp.seconds + stamp.nanos / 1e9 - self._started_at + 0.5
+        return "<time>" if -100 < offset < 100 else f"<time{int(offset // 100) * 100:+d}s>"
+
+    def _payload(self, value: Message) -> str:
+        assert isinstance(value, common.Payload)
+        encoding = value.metadata["encoding"].decode() if "encoding" in value.metadata else "no-encoding"
+        extra = "".join(
+            f" {key}={self.text(value.metadata[key].decode(errors='replace'))}"
+            for key in sorted(value.metadata)
+            if key != "encoding"
+        )
+        shown = self.text(value.data.decode(errors="replace"))
+        if len(shown) > 400:
+            shown = f"{shown[:40]}… ({len(shown)} characters)"
+        return f"<{encoding}{extra}> {shown}"
+
+
+def _duration(value: Any) -> str:
+    nanos = value.seconds * 1_000_000_000 + value.nanos
+    if nanos % 50_000_000 == 0:
+        return f"{nanos / 1e9:g}s"
+    return f"~{round(nanos / 5e8) / 2:g}s"
