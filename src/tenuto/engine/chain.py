@@ -84,6 +84,8 @@ class Terms(msgspec.Struct, array_like=True):
     """Serialized Payloads of the last completed run of a cron chain."""
     original_start_at: int = 0
     """Start of the first incarnation, for a reset run; 0: this run was not made by a reset."""
+    start_attributes: bytes = b""
+    """Serialized WorkflowExecutionStartedEventAttributes, kept only for runs that may be retried or repeated by cron."""
 
 
 NORMAL, SPECULATIVE = 1, 2

@@ -426,6 +426,8 @@ class Draft:
         self.delete_chain = False
         self.amended_runs: list[ClosedRun] = []
         """Closed, no longer current runs whose record changes."""
+        self.reserved_run_id = ""
+        """Id that the next run of this draft must get, because an event already names it."""
         self.ripe: list[int] = []
         """Scheduled ids of activities whose retry wait is over: they must be dispatched."""
         self._ids = 0
@@ -449,7 +451,6 @@ class Draft:
         """Make a new current run. The previous one, if any, must be closed already."""
         if self.runs:
             assert not self.run.run.open, "a chain has at most one open run"
-            self.run.run.new_run_id = self.run.run.new_run_id
         rd = RunDraft(self, RunState(run, terms), is_new=True)
         self.runs.append(rd)
         return rd
