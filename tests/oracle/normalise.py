@@ -21,6 +21,8 @@ _OPAQUE = {
     "version_history": "<versions>",
 }
 _FUZZY_DURATIONS = {"execution_duration", "approximate_backlog_age"}
+# Lists a server reads out of a hash map: the order says nothing.
+_UNORDERED = {"pending_activities": "activity_id", "pending_children": "workflow_id"}
 _PRINTED_INSTANTS = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( \+0000 UTC|Z|\+00:00)?")
 _GO_ZERO_TIME = -62135596800
 
@@ -50,10 +52,11 @@ class Normaliser:
             if field.message_type is not None and field.message_type.GetOptions().map_entry:
                 for key in sorted(value):
                     self._field(lines, indent, field, f"{field.name}[{self.text(str(key))}]", value[key])
-            elif isinstance(value, (str, bytes, int, float)) or isinstance(value, Message):
+            elif isinstance(value, (str, bytes, int, float, Message)):
                 self._field(lines, indent, field, field.name, value)
             else:
-                for item in value:
+                order = _UNORDERED.get(field.name)
+                for item in value if order is None else sorted(value, key=lambda item: str(getattr(item, order))):
                     self._field(lines, indent, field, f"{field.name}[]", item)
         return lines
 
@@ -122,4 +125,6 @@ def _duration(value: Any) -> str:
     nanos = value.seconds * 1_000_000_000 + value.nanos
     if nanos % 50_000_000 == 0:
         return f"{nanos / 1e9:g}s"
+    if nanos > 5_000_000_000:
+        return "<jittered>"
     return f"~{round(nanos / 5e8) / 2:g}s"

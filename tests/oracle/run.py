@@ -23,7 +23,7 @@ def transcript(target: Target, name: str, scenario: Scenario) -> str:
     began = time.monotonic()
     try:
         scenario(session)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (one scenario's mistake must not hide the others)
         where = traceback.extract_tb(error.__traceback__)[-1]
         session.record(f"SCENARIO STOPPED: {type(error).__name__} at {where.name}", str(error)[:400])
     text = session.finish()
