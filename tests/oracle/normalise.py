@@ -125,6 +125,8 @@ def _duration(value: Any) -> str:
     nanos = value.seconds * 1_000_000_000 + value.nanos
     if nanos % 50_000_000 == 0:
         return f"{nanos / 1e9:g}s"
+    if 0 < nanos < 1_000_000_000:
+        return "<under a second>"
     if nanos > 5_000_000_000:
         return "<jittered>"
     return f"~{round(nanos / 5e8) / 2:g}s"
