@@ -16,6 +16,8 @@ class Folded:
     def __init__(self, batch: Batch) -> None:
         self.chains: dict[ChainKey, ChainWrite] = {}
         for write in batch.chains:
+            if "" in write.parts:
+                raise ValueError(f"{write.key}: a part must have a name")
             before = self.chains.get(write.key)
             self.chains[write.key] = write if before is None else _follow(before, write)
         self.runs: dict[RunKey, RunWrite] = {(run.key, run.run_id): run for run in batch.runs}

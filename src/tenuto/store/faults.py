@@ -113,8 +113,12 @@ class FaultyStore:
     async def load_run(self, shard: int, key: ChainKey, run_id: str) -> bytes | None:
         return await self._call("load_run", lambda: self.inner.load_run(shard, key, run_id))
 
-    async def read_history(self, shard: int, key: ChainKey, run_id: str, first: int, last: int) -> list[HistoryRow]:
-        return await self._call("read_history", lambda: self.inner.read_history(shard, key, run_id, first, last))
+    async def read_history(
+        self, shard: int, key: ChainKey, run_id: str, first: int, last: int
+    ) -> list[HistoryRow]:
+        return await self._call(
+            "read_history", lambda: self.inner.read_history(shard, key, run_id, first, last)
+        )
 
     async def due(
         self, shard: int, after: tuple[int, ChainKey] | None, until: int, limit: int

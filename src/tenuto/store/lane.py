@@ -47,7 +47,7 @@ class Lane:
         def run() -> None:
             try:
                 outcome: tuple[T | None, BaseException | None] = (job(), None)
-            except BaseException as error:  # handed on whole; the lane must live
+            except BaseException as error:  # noqa: BLE001 - handed on whole; the lane must live
                 outcome = (None, error)
             try:
                 loop.call_soon_threadsafe(settle, *outcome)

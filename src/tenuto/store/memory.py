@@ -45,9 +45,9 @@ class _Order(Generic[Place]):
         if old == new:
             return
         if old is not None:
-            del self.places[bisect_left(self.places, old)]  # type: ignore[type-var]
+            del self.places[bisect_left(self.places, old)]
         if new is not None:
-            insort(self.places, new)  # type: ignore[type-var]
+            insort(self.places, new)
 
 
 class _ShardDisk:
@@ -118,7 +118,7 @@ class MemoryDisk:
         shard.runs.pop(run, None)
         shard.history.pop(run, None)
         namespace = self._namespaces.get(write.key.namespace_id)
-        shown = namespace and namespace.rows.pop((write.key.workflow_id, write.run_id), None)
+        shown = namespace.rows.pop((write.key.workflow_id, write.run_id), None) if namespace else None
         if namespace and shown:
             namespace.order.move(_place(shown), None)
 
@@ -212,13 +212,15 @@ class MemoryStore:
 
     async def load(self, shard: int, key: ChainKey) -> StoredChain | None:
         chain = (await self._reach("load")).shard(shard).chains.get(key)
-        return chain and StoredChain(chain.header, chain.alarm_at, dict(chain.parts))
+        return StoredChain(chain.header, chain.alarm_at, dict(chain.parts)) if chain else None
 
     async def load_run(self, shard: int, key: ChainKey, run_id: str) -> bytes | None:
         run = (await self._reach("load_run")).shard(shard).runs.get((key, run_id))
-        return run and run.record
+        return run.record if run else None
 
-    async def read_history(self, shard: int, key: ChainKey, run_id: str, first: int, last: int) -> list[HistoryRow]:
+    async def read_history(
+        self, shard: int, key: ChainKey, run_id: str, first: int, last: int
+    ) -> list[HistoryRow]:
         rows = (await self._reach("read_history")).shard(shard).history.get((key, run_id), {})
         return follow_rows(list(rows.values()), first, last)
 
