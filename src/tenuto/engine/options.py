@@ -1,0 +1,161 @@
+"""Options of a running workflow that an operator changes: versioning override, priority; and pausing it.
+
+(execution-semantics 1.22, 1.23)"""
+
+from tenuto.engine import events as ev
+from tenuto.engine import workflow_task
+from tenuto.engine.chain import Pause
+from tenuto.engine.context import invalid, open_run
+from tenuto.engine.draft import Draft, RunDraft
+from tenuto.engine.types import PauseRun, Reason, Rejected, UnpauseRun, UpdateOptions
+from tenuto.wire import common, enums_workflow, history, workflow
+from tenuto.wire import workflowservice as ws
+
+Status = enums_workflow.WorkflowExecutionStatus
+
+
+def current(rd: RunDraft) -> workflow.WorkflowExecutionOptions:
+    """The run's options as the wire shows them."""
+    options = workflow.WorkflowExecutionOptions()
+    if rd.terms.versioning_override:
+        options.versioning_override.ParseFromString(rd.terms.versioning_override)
+    if rd.terms.priority:
+        options.priority.ParseFromString(rd.terms.priority)
+    return options
+
+
+def update(draft: Draft, request: UpdateOptions) -> None:
+    """UpdateWorkflowExecutionOptions: an event only when something changes; never a workflow task."""
+    rd = open_run(draft, request.run_id)
+    message = request.message
+    old = current(rd)
+    new = workflow.WorkflowExecutionOptions()
+    new.CopyFrom(old)
+    for path in message.update_mask.paths:
+        _merge(new, message.workflow_execution_options, path)
+    draft.reply = ws.UpdateWorkflowExecutionOptionsResponse(workflow_execution_options=new)
+    if new == old:
+        return
+    emit_changed(rd, old, new, message.identity)
+
+
+def emit_changed(
+    rd: RunDraft, old: workflow.WorkflowExecutionOptions, new: workflow.WorkflowExecutionOptions, identity: str
+) -> None:
+    attributes = history.WorkflowExecutionOptionsUpdatedEventAttributes(identity=identity)
+    if new.HasField("versioning_override"):
+        attributes.versioning_override.CopyFrom(new.versioning_override)
+    elif old.HasField("versioning_override"):
+        attributes.unset_versioning_override = True
+    if new.priority != old.priority:
+        attributes.priority.CopyFrom(new.priority)
+    rd.emit(ev.OPTIONS_UPDATED, attributes, ignorable=True)
+
+
+def _merge(target: workflow.WorkflowExecutionOptions, source: workflow.WorkflowExecutionOptions, path: str) -> None:
+    snake = "".join("_" + letter.lower() if letter.isupper() else letter for letter in path)
+    head, _, rest = snake.partition(".")
+    if head == "versioning_override":
+        target.ClearField("versioning_override")
+        if source.HasField("versioning_override"):
+            target.versioning_override.CopyFrom(source.versioning_override)
+    elif head == "priority" and not rest:
+        target.ClearField("priority")
+        if source.HasField("priority"):
+            target.priority.CopyFrom(source.priority)
+    elif head == "priority" and rest in common.Priority.DESCRIPTOR.fields_by_name:
+        setattr(target.priority, rest, getattr(source.priority, rest))
+    else:
+        raise invalid(f"error applying mask: unsupported field path: {path}")
+
+
+def applied_updated(rd: RunDraft, event: history.HistoryEvent) -> None:
+    a = event.workflow_execution_options_updated_event_attributes
+    terms = rd.edit_terms()
+    if a.HasField("versioning_override"):
+        terms.versioning_override = a.versioning_override.SerializeToString()
+    elif a.unset_versioning_override:
+        terms.versioning_override = b""
+    if a.HasField("priority"):
+        terms.priority = a.priority.SerializeToString()
+    if a.attached_completion_callbacks:
+        terms.callbacks = (*terms.callbacks, *(c.SerializeToString() for c in a.attached_completion_callbacks))
+    if a.attached_request_id:
+        rd.run.request_ids = {**rd.run.request_ids, a.attached_request_id: (ev.OPTIONS_UPDATED, 0)}
+
+
+def settled_updated(rd: RunDraft, event: history.HistoryEvent) -> None:
+    attached = event.workflow_execution_options_updated_event_attributes.attached_request_id
+    if attached:
+        rd.run.request_ids = {**rd.run.request_ids, attached: (ev.OPTIONS_UPDATED, event.event_id)}
+
+
+# ---- pause ----------------------------------------------------------------------------------------------------------------
+
+
+def pause(draft: Draft, request: PauseRun) -> None:
+    """PauseWorkflowExecution: no workflow task is scheduled until it is unpaused."""
+    message = request.message
+    if not draft.namespace.pause_enabled:
+        raise Rejected(
+            Reason.UNIMPLEMENTED, f"workflow pause is not enabled for namespace: {draft.namespace.name}"
+        )
+    rd = open_run(draft, request.run_id)
+    draft.reply = ws.PauseWorkflowExecutionResponse()
+    if rd.run.paused is not None:
+        if rd.run.paused.request_id == message.request_id:
+            return
+        raise Rejected(Reason.PRECONDITION, "workflow is already paused.")
+    task = rd.run.task
+    rd.emit(
+        ev.PAUSED,
+        history.WorkflowExecutionPausedEventAttributes(
+            identity=message.identity, reason=message.reason, request_id=message.request_id
+        ),
+    )
+    if task is not None and not task.started:
+        rd.note(workflow_task.TaskCleared())
+
+
+def unpause(draft: Draft, request: UnpauseRun) -> None:
+    message = request.message
+    if not draft.namespace.pause_enabled:
+        raise Rejected(
+            Reason.UNIMPLEMENTED, f"workflow pause is not enabled for namespace: {draft.namespace.name}"
+        )
+    rd = open_run(draft, request.run_id)
+    if rd.run.paused is None:
+        raise Rejected(Reason.PRECONDITION, "workflow is not paused.")
+    rd.emit(
+        ev.UNPAUSED,
+        history.WorkflowExecutionUnpausedEventAttributes(
+            identity=message.identity, reason=message.reason, request_id=message.request_id
+        ),
+    )
+    workflow_task.wake(rd)
+    draft.reply = ws.UnpauseWorkflowExecutionResponse()
+
+
+def applied_paused(rd: RunDraft, event: history.HistoryEvent) -> None:
+    a = event.workflow_execution_paused_event_attributes
+    rd.run.paused = Pause(ev.instant(event.event_time), a.identity, a.reason, a.request_id)
+    rd.run.status = Status.WORKFLOW_EXECUTION_STATUS_PAUSED
+    rd.visible = True
+    _restamp(rd)
+
+
+def applied_unpaused(rd: RunDraft, event: history.HistoryEvent) -> None:
+    rd.run.paused = None
+    rd.run.status = Status.WORKFLOW_EXECUTION_STATUS_RUNNING
+    rd.visible = True
+    _restamp(rd)
+
+
+def _restamp(rd: RunDraft) -> None:
+    """Offers of activities made before are void: a paused workflow starts none."""
+    for scheduled_id in list(rd.activities.keys()):
+        rd.activities.edit(scheduled_id).stamp += 1
+
+
+APPLY = {ev.OPTIONS_UPDATED: applied_updated, ev.PAUSED: applied_paused, ev.UNPAUSED: applied_unpaused}
+SETTLE = {ev.OPTIONS_UPDATED: settled_updated}
