@@ -7,8 +7,8 @@ visible; event ids, attempts, durations and texts stay as they are. Nothing here
 import re
 from typing import Any
 
-from google.protobuf import descriptor
-from google.protobuf.message import Message
+from google.protobuf import any_pb2, descriptor, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError, Message
 from temporalio.api.common.v1 import message_pb2 as common
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -71,8 +71,9 @@ class Normaliser:
             if short is not None:
                 lines.append(f"{pad}{label}: {short}")
                 return
+            value, kind = _unpacked(value)
             inner = self.render(value, indent + 1)
-            lines.append(f"{pad}{label}:" if inner else f"{pad}{label}: {{}}")
+            lines.append(f"{pad}{label}:{kind}" if inner else f"{pad}{label}:{kind} {{}}")
             lines.extend(inner)
 
     def _scalar(self, field: descriptor.FieldDescriptor, value: Any) -> str:
@@ -94,8 +95,6 @@ class Normaliser:
                 return "<duration>" if name in _FUZZY_DURATIONS else _duration(value)
             case "temporal.api.common.v1.Payload":
                 return self._payload(value)
-            case "google.protobuf.Any":
-                return None
             case _:
                 return None
 
@@ -119,6 +118,17 @@ class Normaliser:
         if len(shown) > 400:
             shown = f"{shown[:40]}… ({len(shown)} characters)"
         return f"<{encoding}{extra}> {shown}"
+
+
+def _unpacked(value: Message) -> tuple[Message, str]:
+    """An Any's content and its type as a label; anything else as it is."""
+    if not isinstance(value, any_pb2.Any):
+        return value, ""
+    try:
+        kind = descriptor_pool.Default().FindMessageTypeByName(value.type_url.rsplit("/", 1)[-1])
+        return message_factory.GetMessageClass(kind).FromString(value.value), f" <{kind.full_name}>"
+    except (KeyError, DecodeError):
+        return value, ""
 
 
 def _duration(value: Any) -> str:
