@@ -20,7 +20,9 @@ def main() -> int:
     parser.add_argument("--ours", help="address of a running server of ours instead of starting one")
     parser.add_argument("--real", help="address of a running real server instead of starting one")
     parser.add_argument("--real-only", action="store_true", help="print the real server's transcripts")
-    parser.add_argument("--real-twice", action="store_true", help="compare two real servers: proves determinism")
+    parser.add_argument(
+        "--real-twice", action="store_true", help="compare two real servers: proves determinism"
+    )
     parser.add_argument("--only", default="*", help="glob over scenario names; several separated by commas")
     parser.add_argument("--concurrency", type=int, default=40)
     parser.add_argument("--quiet", action="store_true", help="only the summary")
@@ -41,7 +43,9 @@ def main() -> int:
         with ThreadPoolExecutor(2) as pool:
             left = pool.submit(run_all, real, chosen, options.concurrency)
             right = pool.submit(run_all, other, chosen, options.concurrency)
-            diffs = {name: difference(name, text, right.result()[name]) for name, text in left.result().items()}
+            diffs = {
+                name: difference(name, text, right.result()[name]) for name, text in left.result().items()
+            }
     if not options.quiet:
         for name, diff in sorted(diffs.items()):
             if diff:

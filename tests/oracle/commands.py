@@ -24,7 +24,9 @@ def broken(message: str = "boom", kind: str = "Boom", non_retryable: bool = Fals
     return command("FAIL_WORKFLOW_EXECUTION", failure=application(message, kind, non_retryable))
 
 
-def application(message: str = "boom", kind: str = "Boom", non_retryable: bool = False, **info: Any) -> dict[str, Any]:
+def application(
+    message: str = "boom", kind: str = "Boom", non_retryable: bool = False, **info: Any
+) -> dict[str, Any]:
     """An application failure."""
     return {
         "message": message,

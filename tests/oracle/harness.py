@@ -69,7 +69,8 @@ class Target:
         limits = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20)]
         # Several channels: long polls of a hundred scenarios would otherwise queue behind one connection's stream limit.
         self._channels = [
-            grpc.insecure_channel(address, options=[*limits, ("oracle.channel", number)]) for number in range(4)
+            grpc.insecure_channel(address, options=[*limits, ("oracle.channel", number)])
+            for number in range(4)
         ]
         self._methods: dict[str, list[Method]] = {}
         for service_name, file in _SERVICES.items():
@@ -81,7 +82,9 @@ class Target:
                         channel.unary_unary(
                             f"/{service_name}/{method.name}",
                             request_serializer=lambda message: message.SerializeToString(),
-                            response_deserializer=message_factory.GetMessageClass(method.output_type).FromString,
+                            response_deserializer=message_factory.GetMessageClass(
+                                method.output_type
+                            ).FromString,
                         ),
                     )
                     for channel in self._channels
@@ -144,7 +147,9 @@ def _await_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> N
                 return
             except RpcFailure as failure:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"no server at {address}: {failure}\n{log.read_text()[-2000:]}") from None
+                    raise RuntimeError(
+                        f"no server at {address}: {failure}\n{log.read_text()[-2000:]}"
+                    ) from None
                 time.sleep(0.2)
     finally:
         target.close()

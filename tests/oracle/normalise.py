@@ -12,6 +12,9 @@ from google.protobuf.message import DecodeError, Message
 from temporalio.api.common.v1 import message_pb2 as common
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_DELETED = re.compile(r"-deleted-[0-9a-f]{5}\b")
+_LONG_HEX = re.compile(r"\b[0-9a-f]{32}\b")
+_TRACE_PLACE = re.compile(r'File "[^"]*", line \d+')
 _OPAQUE = {
     "task_token": "<token>",
     "next_page_token": "<page-token>",
@@ -22,8 +25,9 @@ _OPAQUE = {
 }
 _FUZZY_DURATIONS = {"execution_duration", "approximate_backlog_age"}
 # Lists a server reads out of a hash map: the order says nothing.
-_UNORDERED = {"pending_activities": "activity_id", "pending_children": "workflow_id"}
+_UNORDERED = {"pending_activities": "activity_id", "pending_children": "workflow_id", "core_used_flags": ""}
 _PRINTED_INSTANTS = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( \+0000 UTC|Z|\+00:00)?")
+_JSON_INSTANT = re.compile(r'\{"seconds":\d+,"nanos":\d+\}')
 _GO_ZERO_TIME = -62135596800
 
 
@@ -40,6 +44,8 @@ class Normaliser:
         """`raw` with unique ids and instants replaced."""
         raw = raw.replace(self._salt, "SALT")
         raw = _PRINTED_INSTANTS.sub("<instant>", raw)
+        raw = _DELETED.sub("-deleted-<prefix>", _JSON_INSTANT.sub("<instant>", raw))
+        raw = _LONG_HEX.sub("<hex>", _TRACE_PLACE.sub("File", raw))
         return _UUID.sub(lambda match: self._uuid(match.group()), raw)
 
     def _uuid(self, found: str) -> str:
@@ -55,8 +61,7 @@ class Normaliser:
             elif isinstance(value, (str, bytes, int, float, Message)):
                 self._field(lines, indent, field, field.name, value)
             else:
-                order = _UNORDERED.get(field.name)
-                for item in value if order is None else sorted(value, key=lambda item: str(getattr(item, order))):
+                for item in _in_order(field.name, value):
                     self._field(lines, indent, field, f"{field.name}[]", item)
         return lines
 
@@ -118,6 +123,11 @@ class Normaliser:
         if len(shown) > 400:
             shown = f"{shown[:40]}… ({len(shown)} characters)"
         return f"<{encoding}{extra}> {shown}"
+
+
+def _in_order(name: str, items: Any) -> Any:
+    key = _UNORDERED.get(name)
+    return items if key is None else sorted(items, key=lambda item: str(getattr(item, key) if key else item))
 
 
 def _unpacked(value: Message) -> tuple[Message, str]:

@@ -55,7 +55,12 @@ def difference(name: str, expected: str, actual: str) -> str:
     """A unified diff, empty when the servers agree. Ids are numbered by appearance, so agreement is textual."""
     return "\n".join(
         difflib.unified_diff(
-            without_accepted(name, expected), without_accepted(name, actual), "real", "other", n=8, lineterm=""
+            without_accepted(name, expected),
+            without_accepted(name, actual),
+            "real",
+            "other",
+            n=8,
+            lineterm="",
         )
     )
 

@@ -15,7 +15,6 @@ from tests.oracle.build import message
 from tests.oracle.harness import RpcFailure, Target
 from tests.oracle.normalise import Normaliser
 
-# Facts about the machine a server runs on or about its load, never about a workflow.
 _HIDDEN = (
     "poller_scaling_decision",
     "backlog_count_hint",
@@ -120,7 +119,9 @@ class Session:
         fields = {"workflow_execution": self.wid(suffix), "signal_name": signal_name, **over}
         return self.call("SignalWorkflowExecution", label=label, **fields)
 
-    def poll(self, queue: str = "", label: str = "", timeout: float = 20, quiet: bool = False, **over: Any) -> Outcome:
+    def poll(
+        self, queue: str = "", label: str = "", timeout: float = 20, quiet: bool = False, **over: Any
+    ) -> Outcome:
         """PollWorkflowTaskQueue on this scenario's queue; a quiet poll is not recorded."""
         fields = {"task_queue": queue or self.tq(), **over}
         outcome = self.ask("PollWorkflowTaskQueue", timeout, **fields)
@@ -142,7 +143,11 @@ class Session:
         fields: dict[str, Any] = {
             "task_token": task.task_token,
             "cause": "WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE",
-            "failure": {"message": "broken", "source": "Oracle", "application_failure_info": {"type": "Broken"}},
+            "failure": {
+                "message": "broken",
+                "source": "Oracle",
+                "application_failure_info": {"type": "Broken"},
+            },
             **over,
         }
         return self.call("RespondWorkflowTaskFailed", label=label, **fields)
@@ -179,7 +184,9 @@ class Session:
 
     def wait_for(self, *types: int, suffix: str = "", run_id: str = "", timeout: float = 15) -> list[Any]:
         """Waits until the history holds every one of the event types; returns it, complete or not."""
-        return self.wait_until(lambda events: set(types) <= {e.event_type for e in events}, suffix, run_id, timeout)
+        return self.wait_until(
+            lambda events: set(types) <= {e.event_type for e in events}, suffix, run_id, timeout
+        )
 
     def wait_until(
         self, reached: Callable[[list[Any]], bool], suffix: str = "", run_id: str = "", timeout: float = 15
@@ -194,7 +201,9 @@ class Session:
 
     def wait_closed(self, suffix: str = "", run_id: str = "", timeout: float = 15) -> list[Any]:
         """Waits until the run is closed."""
-        return self.wait_until(lambda e: bool(e) and e[-1].event_type in _CLOSE_TYPES, suffix, run_id, timeout)
+        return self.wait_until(
+            lambda e: bool(e) and e[-1].event_type in _CLOSE_TYPES, suffix, run_id, timeout
+        )
 
     def show_history(self, suffix: str = "", run_id: str = "", label: str = "") -> None:
         """Records the history as it stands now."""
@@ -265,7 +274,8 @@ def _render_outcome(normaliser: Normaliser, outcome: Outcome) -> list[str]:
     if isinstance(outcome, list):
         lines = []
         for item in outcome:
-            lines += _render_event(normaliser, item) if hasattr(item, "event_id") else [f"  {item}"]
+            is_event = hasattr(item, "event_id")
+            lines += _render_event(normaliser, item) if is_event else [f"  {normaliser.text(str(item))}"]
         return lines
     if isinstance(outcome, Message):
         shown = type(outcome)()

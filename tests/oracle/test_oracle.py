@@ -25,7 +25,9 @@ def transcripts(request: pytest.FixtureRequest) -> Iterator[tuple[dict[str, str]
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("name", sorted(_ALL))
-def test_both_servers_tell_the_same_story(name: str, transcripts: tuple[dict[str, str], dict[str, str]]) -> None:
+def test_both_servers_tell_the_same_story(
+    name: str, transcripts: tuple[dict[str, str], dict[str, str]]
+) -> None:
     real, ours = transcripts
     diff = difference(name, real[name], ours[name])
     if diff:

@@ -42,7 +42,12 @@ def activity_completes(s: Session) -> None:
 def activity_retries_then_completes(s: Session) -> None:
     work = _begin_one(s, retry_policy={"initial_interval": 1, "maximum_attempts": 3})
     _beat(s, work, details=["progress"])
-    _answer(s, "Failed", work, failure=application("first", cause={"message": "deep"}) if 0 else application("first"))
+    _answer(
+        s,
+        "Failed",
+        work,
+        failure=application("first", cause={"message": "deep"}) if 0 else application("first"),
+    )
     s.describe(label="backing off")
     s.show_history(label="backing off")
     again = s.poll_activity()
@@ -55,7 +60,9 @@ def activity_retries_then_completes(s: Session) -> None:
 
 @scenario
 def activity_exhausts_attempts(s: Session) -> None:
-    work = _begin_one(s, retry_policy={"initial_interval": 0.2, "backoff_coefficient": 1, "maximum_attempts": 2})
+    work = _begin_one(
+        s, retry_policy={"initial_interval": 0.2, "backoff_coefficient": 1, "maximum_attempts": 2}
+    )
     _answer(s, "Failed", work, failure=application("one"))
     _answer(s, "Failed", s.poll_activity(), failure=application("two"), last_heartbeat_details=["late"])
     s.poll()
@@ -109,7 +116,9 @@ def activity_oversized_answers(s: Session) -> None:
     huge = "x" * (2 << 20)
     s.start()
     s.step(*[activity(name, s.tq(name)) for name in ("complete", "beat", "fail")])
-    polled = {name: s.ask("PollActivityTaskQueue", task_queue=s.tq(name)) for name in ("complete", "beat", "fail")}
+    polled = {
+        name: s.ask("PollActivityTaskQueue", task_queue=s.tq(name)) for name in ("complete", "beat", "fail")
+    }
     _answer(s, "Completed", polled["complete"], result=[huge])
     _beat(s, polled["beat"], details=[huge])
     _answer(s, "Failed", polled["fail"], failure=application(huge))
@@ -242,22 +251,38 @@ def activity_answers_by_id(s: Session) -> None:
     s.call("RecordActivityTaskHeartbeatById", **target, activity_id="idle", label="not started")
     s.call("RecordActivityTaskHeartbeatById", **target, activity_id="nope", label="unknown")
     s.call("RespondActivityTaskCanceledById", **target, activity_id="cancel", label="not requested")
-    s.call("RespondActivityTaskFailedById", **target, activity_id="idle", failure=application(), label="not started")
+    s.call(
+        "RespondActivityTaskFailedById",
+        **target,
+        activity_id="idle",
+        failure=application(),
+        label="not started",
+    )
     s.call("RespondActivityTaskCanceledById", **target, activity_id="idle", label="not started")
-    s.call("RespondActivityTaskCompletedById", **target, activity_id="waiting", result=["w"], label="not started")
+    s.call(
+        "RespondActivityTaskCompletedById", **target, activity_id="waiting", result=["w"], label="not started"
+    )
     s.call("RespondActivityTaskCompletedById", **target, activity_id="done", result=["d"])
     s.call("RespondActivityTaskCompletedById", **target, activity_id="done", label="again")
-    s.call("RespondActivityTaskCompletedById", workflow_id="missing", activity_id="a", label="missing workflow")
+    s.call(
+        "RespondActivityTaskCompletedById", workflow_id="missing", activity_id="a", label="missing workflow"
+    )
     s.call("RespondActivityTaskCompletedById", **target, label="no activity id")
     s.call("RespondActivityTaskCompletedById", activity_id="a", label="no workflow id")
     s.call("RespondActivityTaskCompletedById", **target, run_id="bad", activity_id="a", label="bad run id")
-    s.call("RespondActivityTaskFailedById", **target, activity_id="fail", failure=application(non_retryable=True))
+    s.call(
+        "RespondActivityTaskFailedById", **target, activity_id="fail", failure=application(non_retryable=True)
+    )
     s.poll()
 
 
 @scenario
 def activity_bad_tokens(s: Session) -> None:
-    for method in ("RespondActivityTaskCompleted", "RespondActivityTaskFailed", "RespondActivityTaskCanceled"):
+    for method in (
+        "RespondActivityTaskCompleted",
+        "RespondActivityTaskFailed",
+        "RespondActivityTaskCanceled",
+    ):
         s.call(method, label="empty")
         s.call(method, label="garbage", task_token=b"\xff\xfe")
     s.call("RecordActivityTaskHeartbeat", label="empty")

@@ -2,7 +2,16 @@
 
 import time
 
-from tests.oracle.commands import activity, application, broken, canceled, command, continue_as_new, done, timer
+from tests.oracle.commands import (
+    activity,
+    application,
+    broken,
+    canceled,
+    command,
+    continue_as_new,
+    done,
+    timer,
+)
 from tests.oracle.registry import scenario
 from tests.oracle.session import Session
 
@@ -104,7 +113,13 @@ def continue_as_new_drops_pending_work(s: Session) -> None:
 
 @scenario
 def workflow_retries(s: Session) -> None:
-    s.start(retry_policy=RETRY, input=["in"], memo={"m": 1}, search_attributes={"OracleKeyword": "k"}, header={"h": 1})
+    s.start(
+        retry_policy=RETRY,
+        input=["in"],
+        memo={"m": 1},
+        search_attributes={"OracleKeyword": "k"},
+        header={"h": 1},
+    )
     s.step(
         command("MODIFY_WORKFLOW_PROPERTIES", upserted_memo={"m": 2}),
         command("UPSERT_WORKFLOW_SEARCH_ATTRIBUTES", search_attributes={"OracleKeyword": "changed"}),
@@ -117,7 +132,11 @@ def workflow_retries(s: Session) -> None:
 @scenario
 def workflow_does_not_retry(s: Session) -> None:
     policy = {**RETRY, "non_retryable_error_types": ["Never"]}
-    for label, close in {"flag": broken(non_retryable=True), "type": broken(kind="Never"), "cancel": canceled()}.items():
+    for label, close in {
+        "flag": broken(non_retryable=True),
+        "type": broken(kind="Never"),
+        "cancel": canceled(),
+    }.items():
         s.start(f"-{label}", task_queue=s.tq(label), retry_policy=policy)
         s.complete(s.poll(s.tq(label), quiet=True), close)
 
@@ -211,8 +230,22 @@ def cron_with_retry(s: Session) -> None:
 
 @scenario
 def cron_expressions(s: Session) -> None:
-    expressions = ["* * * * *", "@every 5m", "@hourly", "CRON_TZ=Europe/Rome 0 0 1 1 *", "TZ=UTC 0 12 * * MON-FRI"]
-    expressions += ["@yearly", "*/5 1,2 * * *", "0 0 31 2 *", "@every 0s", "@every 500ms", "60 * * * *", "* * * * * *"]
+    expressions = [
+        "* * * * *",
+        "@every 5m",
+        "@hourly",
+        "CRON_TZ=Europe/Rome 0 0 1 1 *",
+        "TZ=UTC 0 12 * * MON-FRI",
+    ]
+    expressions += [
+        "@yearly",
+        "*/5 1,2 * * *",
+        "0 0 31 2 *",
+        "@every 0s",
+        "@every 500ms",
+        "60 * * * *",
+        "* * * * * *",
+    ]
     for number, expression in enumerate(expressions):
         fields = s.start_fields(f"-{number}", cron_schedule=expression)
         answer = s.ask("StartWorkflowExecution", **fields)

@@ -34,7 +34,11 @@ def _refuse(s: Session, cases: dict[str, list[dict[str, Any]]]) -> None:
         s.ask("StartWorkflowExecution", **s.start_fields(f"-{number}", task_queue=queue))
         task = s.poll(queue, quiet=True)
         answer = s.complete(task, *commands, label=label)
-        if label == "bad priority" and not isinstance(answer, RpcFailure) and commands[0]["command_type"].count("CHILD"):
+        if (
+            label == "bad priority"
+            and not isinstance(answer, RpcFailure)
+            and commands[0]["command_type"].count("CHILD")
+        ):
             s.wait_for(31, suffix=f"-{number}")
         s.show_history(f"-{number}", label=label)
 
@@ -59,7 +63,9 @@ def bad_activity_commands(s: Session) -> None:
             "negative queue wait": [
                 activity("a", queue, start_to_close_timeout=1, schedule_to_start_timeout=duration(-1))
             ],
-            "negative heartbeat": [activity("a", queue, start_to_close_timeout=1, heartbeat_timeout=duration(-1))],
+            "negative heartbeat": [
+                activity("a", queue, start_to_close_timeout=1, heartbeat_timeout=duration(-1))
+            ],
             "bad retry": [activity("a", queue, retry_policy={"backoff_coefficient": 0.1})],
             "bad priority": [activity("a", queue, priority={"priority_key": 77})],
             "duplicate id": [activity("a", queue), activity("a", queue)],
@@ -74,7 +80,9 @@ def activity_timeouts_are_normalised(s: Session) -> None:
     s.step(
         activity("1", queue, schedule_to_close_timeout=50),
         activity("2", queue, start_to_close_timeout=2000, heartbeat_timeout=3000),
-        activity("3", queue, schedule_to_close_timeout=50, start_to_close_timeout=60, schedule_to_start_timeout=70),
+        activity(
+            "3", queue, schedule_to_close_timeout=50, start_to_close_timeout=60, schedule_to_start_timeout=70
+        ),
         activity("4", queue, start_to_close_timeout=5, retry_policy={"initial_interval": 3}),
         activity("5", queue, retry_policy={"maximum_attempts": 1}),
         activity("6", queue, schedule_to_start_timeout=7),

@@ -16,7 +16,9 @@ def _operations(s: Session, start: dict[str, Any], change: dict[str, Any]) -> li
     ]
 
 
-def _both(s: Session, start: dict[str, Any] | None = None, timeout: float = 20, **change: Any) -> Future[Outcome]:
+def _both(
+    s: Session, start: dict[str, Any] | None = None, timeout: float = 20, **change: Any
+) -> Future[Outcome]:
     return s.later("ExecuteMultiOperation", timeout, operations=_operations(s, start or {}, change))
 
 
@@ -72,7 +74,10 @@ def update_with_start_after_close(s: Session) -> None:
     answer(s, s.poll(quiet=True), accept, respond, after=[done()])
     s.join(sent, "update")
     s.join(_both(s, _existing("USE_EXISTING")), "outcome is remembered")
-    reject_duplicates = {**_existing("FAIL"), "workflow_id_reuse_policy": "WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE"}
+    reject_duplicates = {
+        **_existing("FAIL"),
+        "workflow_id_reuse_policy": "WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE",
+    }
     s.join(_both(s, reject_duplicates, update_id="new"), "id may not be reused")
     sent = _both(s, _existing("FAIL"), update_id="new")
     answer(s, s.poll(quiet=True), accept, respond)

@@ -90,7 +90,9 @@ def query_buffered_with_the_first_task(s: Session) -> None:
     asked = _ask(s)
     task = s.poll(quiet=True)
     s.record("queries", [[q.query_type for q in task.queries.values()], bool(task.query.query_type)])
-    results = {key: {"result_type": "QUERY_RESULT_TYPE_ANSWERED", "answer": ["buffered"]} for key in task.queries}
+    results = {
+        key: {"result_type": "QUERY_RESULT_TYPE_ANSWERED", "answer": ["buffered"]} for key in task.queries
+    }
     s.complete(task, timer(), query_results=results)
     s.join(asked, "answer")
 
@@ -132,7 +134,9 @@ def query_buffered_when_completion_is_refused(s: Session) -> None:
     task = s.poll(quiet=True)
     s.complete(task, timer(""), label="refused")
     retry = s.poll(quiet=True)
-    results = {key: {"result_type": "QUERY_RESULT_TYPE_ANSWERED", "answer": ["late"]} for key in retry.queries}
+    results = {
+        key: {"result_type": "QUERY_RESULT_TYPE_ANSWERED", "answer": ["late"]} for key in retry.queries
+    }
     s.complete(retry, timer(), query_results=results)
     outcome = asked.result(30)
     s.record("code", getattr(outcome, "code", "OK"))

@@ -59,8 +59,12 @@ def history_bad_arguments(s: Session) -> None:
 def history_long_poll_follows_a_run(s: Session) -> None:
     s.start()
     first = _history(s, wait_new_event=True)
-    waiting = s.later("GetWorkflowExecutionHistory", execution=s.wid(), wait_new_event=True,
-                      next_page_token=first.next_page_token)
+    waiting = s.later(
+        "GetWorkflowExecutionHistory",
+        execution=s.wid(),
+        wait_new_event=True,
+        next_page_token=first.next_page_token,
+    )
     s.signal()
     second = s.join(waiting, "woken by the signal")
     fields = {"execution": s.wid(), "wait_new_event": True, "next_page_token": second.next_page_token}
@@ -74,8 +78,9 @@ def history_close_event_wait(s: Session) -> None:
     s.start()
     wait = {"wait_new_event": True, "history_event_filter_type": CLOSE}
     first = _history(s, "still running", 3, **wait)
-    waiting = s.later("GetWorkflowExecutionHistory", execution=s.wid(), **wait,
-                      next_page_token=first.next_page_token)
+    waiting = s.later(
+        "GetWorkflowExecutionHistory", execution=s.wid(), **wait, next_page_token=first.next_page_token
+    )
     s.step(done("r"))
     s.join(waiting, "closed")
     _history(s, "already closed", **wait)
@@ -93,7 +98,11 @@ def describe_bad_arguments(s: Session) -> None:
     unknown = "00000000-0000-4000-8000-000000000000"
     s.start()
     for label, execution in {
-        "none": None, "empty": "", "missing": "missing", "unknown run": (s.wid(), unknown), "bad": (s.wid(), "bad"),
+        "none": None,
+        "empty": "",
+        "missing": "missing",
+        "unknown run": (s.wid(), unknown),
+        "bad": (s.wid(), "bad"),
     }.items():
         s.call("DescribeWorkflowExecution", label=label, execution=execution)
     s.call("DescribeWorkflowExecution", label="namespace", execution="w", namespace="nowhere")
@@ -105,7 +114,10 @@ def options_update(s: Session) -> None:
     s.start()
     target = {"workflow_execution": s.wid()}
     change = {"priority": {"priority_key": 4}}
-    pinned = {"version": {"build_id": "b", "deployment_name": "d"}, "behavior": "PINNED_OVERRIDE_BEHAVIOR_PINNED"}
+    pinned = {
+        "version": {"build_id": "b", "deployment_name": "d"},
+        "behavior": "PINNED_OVERRIDE_BEHAVIOR_PINNED",
+    }
     for label, fields in {
         "priority": {"workflow_execution_options": change, "update_mask": ["priority"]},
         "same priority": {"workflow_execution_options": change, "update_mask": ["priority"]},

@@ -34,7 +34,12 @@ def _one_child(s: Session, **over: Any) -> Outcome:
 
 @scenario
 def child_completes(s: Session) -> None:
-    over = {"input": ["in"], "memo": {"m": 1}, "header": {"h": 1}, "search_attributes": {"OracleKeyword": "k"}}
+    over = {
+        "input": ["in"],
+        "memo": {"m": 1},
+        "header": {"h": 1},
+        "search_attributes": {"OracleKeyword": "k"},
+    }
     task = _one_child(s, **over, control="ctl", workflow_run_timeout=500)
     s.describe(label="parent with a child")
     s.complete(task, done("out"))
@@ -127,7 +132,9 @@ def child_with_metadata(s: Session) -> None:
 
 
 def _closing_parent(s: Session, close: str) -> None:
-    children = [child(s.wid(f"-{p}"), s.tq("kid"), parent_close_policy=f"PARENT_CLOSE_POLICY_{p}") for p in POLICIES]
+    children = [
+        child(s.wid(f"-{p}"), s.tq("kid"), parent_close_policy=f"PARENT_CLOSE_POLICY_{p}") for p in POLICIES
+    ]
     for number, made in enumerate(children):
         s.start(f"-parent{number}", task_queue=s.tq(f"p{number}"), request_id=s.unique(f"p{number}"))
         task = s.poll(s.tq(f"p{number}"), quiet=True)

@@ -62,7 +62,7 @@ def reset_to_every_event(s: Session) -> None:
     s.step(timer("t"))
     s.signal()
     s.step(done())
-    for event_id in range(0, 12):
+    for event_id in range(12):
         _reset(s, event_id, f"to {event_id}")
         s.ask("TerminateWorkflowExecution", workflow_execution=s.wid())
 
@@ -177,7 +177,10 @@ def reset_with_options(s: Session) -> None:
     s.step(done())
     options = {"versioning_override": {"auto_upgrade": True}}
     operation = {
-        "update_workflow_options": {"workflow_execution_options": options, "update_mask": ["versioning_override"]}
+        "update_workflow_options": {
+            "workflow_execution_options": options,
+            "update_mask": ["versioning_override"],
+        }
     }
     _reset(s, 4, post_reset_operations=[operation])
     s.describe()

@@ -84,7 +84,12 @@ def signal_with_start_policies_while_open(s: Session) -> None:
 
 @scenario
 def signal_with_start_policies_after_close(s: Session) -> None:
-    for reuse in ("ALLOW_DUPLICATE", "ALLOW_DUPLICATE_FAILED_ONLY", "REJECT_DUPLICATE", "TERMINATE_IF_RUNNING"):
+    for reuse in (
+        "ALLOW_DUPLICATE",
+        "ALLOW_DUPLICATE_FAILED_ONLY",
+        "REJECT_DUPLICATE",
+        "TERMINATE_IF_RUNNING",
+    ):
         suffix = f"-{reuse}"
         s.start(suffix, task_queue=s.tq(suffix))
         s.complete(s.poll(s.tq(suffix), quiet=True), done())
@@ -119,12 +124,16 @@ def signal_with_start_delayed(s: Session) -> None:
 def cancel_request_life(s: Session) -> None:
     started = s.start()
     s.step()
-    s.call("RequestCancelWorkflowExecution", workflow_execution=s.wid(), reason="why", request_id=s.unique("c"))
+    s.call(
+        "RequestCancelWorkflowExecution", workflow_execution=s.wid(), reason="why", request_id=s.unique("c")
+    )
     s.call("RequestCancelWorkflowExecution", workflow_execution=s.wid(), label="again")
     s.describe(label="cancel requested")
     s.step(canceled("details"))
     s.call("RequestCancelWorkflowExecution", workflow_execution=s.wid(), label="closed")
-    s.call("RequestCancelWorkflowExecution", workflow_execution=(s.wid(), started.run_id), label="closed by run")
+    s.call(
+        "RequestCancelWorkflowExecution", workflow_execution=(s.wid(), started.run_id), label="closed by run"
+    )
 
 
 @scenario
@@ -138,7 +147,10 @@ def cancel_request_bad_arguments(s: Session) -> None:
         "unknown run": {"workflow_execution": (s.wid(), unknown)},
         "other chain": {"workflow_execution": s.wid(), "first_execution_run_id": unknown},
         "bad chain": {"workflow_execution": s.wid(), "first_execution_run_id": "bad"},
-        "chain beats run": {"workflow_execution": (s.wid(), unknown), "first_execution_run_id": started.run_id},
+        "chain beats run": {
+            "workflow_execution": (s.wid(), unknown),
+            "first_execution_run_id": started.run_id,
+        },
     }.items():
         s.call("RequestCancelWorkflowExecution", label=label, **fields)
 

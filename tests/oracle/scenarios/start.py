@@ -160,7 +160,12 @@ def start_with_everything(s: Session) -> None:
     s.start(
         input=["a", 1, None],
         memo={"m": {"deep": [1]}, "gone": None},
-        search_attributes={"OracleKeyword": "k", "OracleInt": 7, "OracleKeywordList": ["x", "y"], "OracleBool": True},
+        search_attributes={
+            "OracleKeyword": "k",
+            "OracleInt": 7,
+            "OracleKeywordList": ["x", "y"],
+            "OracleBool": True,
+        },
         header={"h": "head"},
         workflow_execution_timeout=3600,
         workflow_run_timeout=1800,
@@ -207,7 +212,12 @@ def start_with_bad_arguments(s: Session) -> None:
     s.start(label="no namespace", namespace="")
     s.start(label="unknown namespace", namespace="nowhere")
     s.start(label="long namespace", namespace="n" * 1001)
-    for name in ("workflow_execution_timeout", "workflow_run_timeout", "workflow_task_timeout", "workflow_start_delay"):
+    for name in (
+        "workflow_execution_timeout",
+        "workflow_run_timeout",
+        "workflow_task_timeout",
+        "workflow_start_delay",
+    ):
         s.start(label=f"negative {name}", **{name: duration(-5)})
     s.start(label="cron and delay", cron_schedule="* * * * *", workflow_start_delay=1)
     s.start(label="cron and zero delay", cron_schedule="* * * * *", workflow_start_delay=0)
@@ -251,7 +261,10 @@ def start_with_bad_retry_policies(s: Session) -> None:
 def start_requires_versioning_fields_to_make_sense(s: Session) -> None:
     s.start("-1", label="empty override", versioning_override={})
     s.start("-2", label="auto upgrade", versioning_override={"auto_upgrade": True})
-    pinned = {"version": {"build_id": "b", "deployment_name": "d"}, "behavior": "PINNED_OVERRIDE_BEHAVIOR_PINNED"}
+    pinned = {
+        "version": {"build_id": "b", "deployment_name": "d"},
+        "behavior": "PINNED_OVERRIDE_BEHAVIOR_PINNED",
+    }
     s.start("-3", label="pinned to nothing", versioning_override={"pinned": pinned})
 
 

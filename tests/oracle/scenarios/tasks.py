@@ -36,7 +36,9 @@ def wake_sticky(s: Session, label: str = "sticky") -> Outcome:
 def plain_completion(s: Session) -> None:
     s.start(input=["in"])
     task = s.poll()
-    s.complete(task, done("out"), sdk_metadata={"core_used_flags": [3, 1], "lang_used_flags": [2], "sdk_name": "x"})
+    s.complete(
+        task, done("out"), sdk_metadata={"core_used_flags": [3, 1], "lang_used_flags": [2], "sdk_name": "x"}
+    )
     s.complete(task, label="again")
     s.fail(task, label="again")
     s.describe()
@@ -211,7 +213,12 @@ def workflow_task_tokens(s: Session) -> None:
     for method in ("RespondWorkflowTaskCompleted", "RespondWorkflowTaskFailed", "RespondQueryTaskCompleted"):
         s.call(method, label="empty token")
         s.call(method, label="bad token", task_token=b"\xff\xff garbage")
-    s.call("RespondWorkflowTaskCompleted", label="other namespace", task_token=task.task_token, namespace="nowhere")
+    s.call(
+        "RespondWorkflowTaskCompleted",
+        label="other namespace",
+        task_token=task.task_token,
+        namespace="nowhere",
+    )
     s.call("RespondWorkflowTaskCompleted", label="no namespace", task_token=task.task_token, namespace="")
 
 

@@ -27,7 +27,9 @@ def fields(s: Session, update_id: str = "u", stage: str = "COMPLETED", **over: A
     return {**made, "wait_policy": {"lifecycle_stage": _STAGE + stage}, **over}
 
 
-def send(s: Session, update_id: str = "u", stage: str = "COMPLETED", timeout: float = 20, **over: Any) -> Future[Outcome]:
+def send(
+    s: Session, update_id: str = "u", stage: str = "COMPLETED", timeout: float = 20, **over: Any
+) -> Future[Outcome]:
     """Sends an update in the background."""
     return s.later("UpdateWorkflowExecution", timeout, **fields(s, update_id, stage, **over))
 
@@ -44,7 +46,9 @@ def accept(received: Any) -> dict[str, Any]:
 
 def reject(received: Any) -> dict[str, Any]:
     """The rejection of an update request message."""
-    failure = message(update.Rejection.DESCRIPTOR.fields_by_name["failure"].message_type, application("no", "No"))
+    failure = message(
+        update.Rejection.DESCRIPTOR.fields_by_name["failure"].message_type, application("no", "No")
+    )
     body = update.Rejection(
         rejected_request_message_id=received.id,
         rejected_request_sequencing_event_id=received.event_id,
@@ -69,7 +73,9 @@ def _reply(received: Any, kind: str, body: Any) -> dict[str, Any]:
     return {"id": f"{instance}/{kind}", "protocol_instance_id": instance, "body": body}
 
 
-def answer(s: Session, task: Outcome, *replies: Callable[[Any], dict[str, Any]], after: Any = (), **over: Any) -> Outcome:
+def answer(
+    s: Session, task: Outcome, *replies: Callable[[Any], dict[str, Any]], after: Any = (), **over: Any
+) -> Outcome:
     """Completes `task`, giving each of its messages every reply in turn, then the commands in `after`."""
     messages = [reply(received) for received in task.messages for reply in replies]
     commands = [protocol_message(made["id"]) for made in messages if not made["id"].endswith("/reject")]
@@ -127,7 +133,9 @@ def update_rejected_on_sticky_queue(s: Session) -> None:
     s.step(timer(), sticky_attributes=sticky(s))
     sent = send(s)
     capable = {"capabilities": {"discard_speculative_workflow_task_with_events": True}}
-    answer(s, s.poll(label="normal, for want of a sticky poller"), reject, sticky_attributes=sticky(s), **capable)
+    answer(
+        s, s.poll(label="normal, for want of a sticky poller"), reject, sticky_attributes=sticky(s), **capable
+    )
     s.join(sent, "update")
     s.signal()
     s.poll(label="next task")
