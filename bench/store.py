@@ -77,9 +77,9 @@ async def measure(store: Store, fence: int, transitions: int, seconds: float) ->
     )
 
 
-async def spin(until: asyncio.Event) -> None:
+async def spin(until: asyncio.Event, work: int) -> None:
     while not until.is_set():
-        sum(range(3_000))
+        sum(range(work))
         await asyncio.sleep(0)
 
 
@@ -101,11 +101,10 @@ async def main(directory: str) -> None:
     fence = await store.acquire(1, "bench")
     for transitions in (1, 8, 40):
         await measure(store, fence, transitions, 3.0)
-    for interval in (0.005, 0.0005):
-        sys.setswitchinterval(interval)
-        print(f"busy, switch interval {interval * 1e3:g} ms")
+    for work in (3_000, 30_000):
         done = asyncio.Event()
-        spinning = asyncio.ensure_future(spin(done))
+        spinning = asyncio.ensure_future(spin(done, work))
+        print(f"beside a busy loop, {work // 75} us between two looks at the sockets")
         for transitions in (1, 8, 40):
             await measure(store, fence, transitions, 2.0)
         done.set()
