@@ -57,6 +57,16 @@ class Rejected(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class MemberStatus:
+    """How one member of a multi-operation fared: fine (no refusal), refused, or ``aborted`` because of the other one.
+
+    ``Rejected(MULTI_OPERATION).detail`` is a tuple of two: the start's, then the update's."""
+
+    refusal: Rejected | None = None
+    aborted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Namespace:
     """What the engine may know of the namespace of a chain."""
 
@@ -349,8 +359,11 @@ class CancelActivity:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The alarm rang: do everything that is due at the stamp's instant."""
+    """The alarm rang: do everything that is due at the stamp's instant. The host's agenda says where to look."""
 
+    activities: tuple[int, ...] = ()
+    """Scheduled ids of activities with an instant that has come."""
+    timers: tuple[str, ...] = ()
     run_id: str = ""
 
 
@@ -491,6 +504,8 @@ class UpdateReply:
     accepted_id: int = 0
     start: StartReply | None = None
     """For update-with-start."""
+    completed_id: int = 0
+    """Event id of UPDATE_COMPLETED; with stage COMPLETED and no ``outcome``, that event holds the outcome."""
 
 
 @dataclass(slots=True)
