@@ -24,6 +24,8 @@ _OPAQUE = {
     "version_history": "<versions>",
 }
 _FUZZY_DURATIONS = {"execution_duration", "approximate_backlog_age"}
+# Maps whose keys end in a number the server picks as it likes.
+_ALLOCATED = {"custom_search_attribute_aliases"}
 # Lists a server reads out of a hash map: the order says nothing.
 _UNORDERED = {"pending_activities": "activity_id", "pending_children": "workflow_id", "core_used_flags": ""}
 _PRINTED_INSTANTS = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( \+0000 UTC|Z|\+00:00)?")
@@ -56,8 +58,11 @@ class Normaliser:
         lines: list[str] = []
         for field, value in message.ListFields():
             if field.message_type is not None and field.message_type.GetOptions().map_entry:
-                for key in sorted(value):
-                    self._field(lines, indent, field, f"{field.name}[{self.text(str(key))}]", value[key])
+                for key in sorted(
+                    value, key=lambda key: str(value[key]) if field.name in _ALLOCATED else str(key)
+                ):
+                    shown = key.rstrip("0123456789") if field.name in _ALLOCATED else self.text(str(key))
+                    self._field(lines, indent, field, f"{field.name}[{shown}]", value[key])
             elif isinstance(value, (str, bytes, int, float, Message)):
                 self._field(lines, indent, field, field.name, value)
             else:
@@ -88,8 +93,17 @@ class Normaliser:
             return named.name if named is not None else str(value)
         if isinstance(value, bytes):
             return repr(value)
+        if (
+            isinstance(value, str)
+            and field.name == "request_id"
+            and _UUID.fullmatch(value)
+            and value not in self._seen
+        ):
+            # Made up by a server and seen nowhere else: a number would only shift all later numbers.
+            return "<uuid>"
         if isinstance(value, str):
-            return self.text(value) if "\n" not in value else repr(self.text(value))
+            shown = self.text(_shortened(value, 8000))
+            return shown if "\n" not in shown else repr(shown)
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def _short(self, name: str, value: Message) -> str | None:
@@ -119,10 +133,12 @@ class Normaliser:
             for key in sorted(value.metadata)
             if key != "encoding"
         )
-        shown = self.text(value.data.decode(errors="replace"))
-        if len(shown) > 400:
-            shown = f"{shown[:40]}… ({len(shown)} characters)"
+        shown = self.text(_shortened(value.data.decode(errors="replace"), 1000))
         return f"<{encoding}{extra}> {shown}"
+
+
+def _shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:40]}… ({len(text)} characters)"
 
 
 def _in_order(name: str, items: Any) -> Any:

@@ -15,6 +15,8 @@ from tests.oracle.commands import (
 from tests.oracle.registry import scenario
 from tests.oracle.session import Session
 
+# A run that continues as new before it is a second old makes the next one wait; older, and nothing depends on load.
+A_SECOND_OLD = 1.1
 RETRY = {"initial_interval": 1, "maximum_attempts": 2}
 
 
@@ -51,6 +53,7 @@ def continue_as_new_with_nothing(s: Session) -> None:
         user_metadata={"summary": "s"},
     )
     s.signal("early", request_id=s.unique("sig"))
+    time.sleep(A_SECOND_OLD)
     s.step(continue_as_new())
     s.describe(label="new run")
     s.poll(label="new run")
@@ -59,7 +62,7 @@ def continue_as_new_with_nothing(s: Session) -> None:
 @scenario
 def continue_as_new_with_everything(s: Session) -> None:
     s.start(memo={"old": 1}, workflow_run_timeout=100)
-    time.sleep(1.2)
+    time.sleep(A_SECOND_OLD)
     s.step(
         continue_as_new(
             workflow_type="Next",
@@ -83,8 +86,8 @@ def continue_as_new_with_everything(s: Session) -> None:
 
 @scenario
 def continue_as_new_at_once_waits(s: Session) -> None:
-    s.start()
-    s.step(continue_as_new())
+    started = s.start(request_eager_execution=True)
+    s.complete(started.eager_workflow_task, continue_as_new())
     s.describe()
     s.poll()
 
@@ -94,8 +97,7 @@ def continue_as_new_keeps_the_chain(s: Session) -> None:
     started = s.start()
     for number in range(2):
         task = s.poll(quiet=True)
-        # The second run has then lived well over a second, so that the third need not wait.
-        time.sleep(0.5 * number)
+        time.sleep(A_SECOND_OLD)
         s.complete(task, continue_as_new(input=[number]))
     s.signal(workflow_execution=(s.wid(), started.run_id), label="old run")
     chain = {"workflow_execution": s.wid(), "first_execution_run_id": started.run_id}
@@ -107,6 +109,7 @@ def continue_as_new_drops_pending_work(s: Session) -> None:
     s.start()
     s.step(activity("a", s.tq("x")), timer())
     s.signal()
+    time.sleep(A_SECOND_OLD)
     s.step(continue_as_new())
     s.describe()
 
@@ -205,6 +208,7 @@ def execution_timeout_ends_the_chain(s: Session) -> None:
 @scenario
 def execution_timeout_after_continue_as_new(s: Session) -> None:
     s.start(workflow_execution_timeout=3)
+    time.sleep(A_SECOND_OLD)
     s.step(continue_as_new())
     s.wait_closed(timeout=8)
 

@@ -86,7 +86,9 @@ def child_retries_then_completes(s: Session) -> None:
 
 @scenario
 def child_continues_as_new(s: Session) -> None:
-    s.complete(_one_child(s), continue_as_new())
+    task = _one_child(s)
+    time.sleep(1.1)
+    s.complete(task, continue_as_new())
     s.complete(s.poll(s.tq("kid"), label="second run"), done("out"))
     s.wait_for(COMPLETED)
 
@@ -144,6 +146,7 @@ def _closing_parent(s: Session, close: str) -> None:
             s.call("TerminateWorkflowExecution", workflow_execution=s.wid(f"-parent{number}"), reason="r")
         else:
             task = s.poll(s.tq(f"p{number}"), quiet=True)
+            time.sleep(1.1 if close == "continue" else 0)
             s.complete(task, done() if close == "complete" else continue_as_new())
         wanted = {"UNSPECIFIED": 27, "TERMINATE": 27, "ABANDON": 5, "REQUEST_CANCEL": 20}[POLICIES[number]]
         s.wait_for(wanted, suffix=f"-{POLICIES[number]}")

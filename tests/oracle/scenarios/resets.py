@@ -1,5 +1,6 @@
 """Resets: where they may land, what they copy, drop and apply again."""
 
+import time
 from typing import Any
 
 from tests.oracle.commands import activity, broken, child, continue_as_new, done, timer
@@ -125,6 +126,7 @@ def reset_across_continue_as_new(s: Session) -> None:
     started = s.start()
     s.step(timer("t"))
     s.signal("before")
+    time.sleep(1.1)
     s.step(continue_as_new())
     s.signal("after")
     s.step(done())

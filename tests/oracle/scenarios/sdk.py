@@ -198,7 +198,7 @@ async def sdk_child_fails(b: Bench) -> None:
 
 @bench
 async def sdk_continue_as_new(b: Bench) -> None:
-    handle = await b.start(programs.Loop.run, 2, memo={"m": 1})
+    handle = await b.start_loosely(programs.Loop.run, 2, memo={"m": 1})
     await b.show("result", handle.result())
 
 
@@ -258,10 +258,11 @@ async def sdk_workflow_fails(b: Bench) -> None:
 
 @bench
 async def sdk_cron(b: Bench) -> None:
-    handle = await b.start(programs.Hello.run, "cron", cron_schedule="@every 1s")
+    options = {"id": b.s.wid(), "task_queue": b.s.tq(), "cron_schedule": "@every 1s"}
+    handle = await b.client.start_workflow(programs.Hello.run, "cron", **options)
     first = b.client.get_workflow_handle(handle.id, run_id=handle.result_run_id)
     await b.show("first run", first.result(follow_runs=False))
-    await handle.cancel()
+    b.s.record("first run", _types(json.loads((await first.fetch_history()).to_json())["events"]))
     await handle.terminate("enough")
 
 
@@ -307,7 +308,7 @@ async def sdk_reset(b: Bench) -> None:
 
 @bench
 async def sdk_terminated(b: Bench) -> None:
-    handle = await b.start(programs.Counter.run)
+    handle = await b.start(programs.Counter.run, start_delay=timedelta(hours=1))
     await handle.terminate("over", reason="why")
     await b.show("result", handle.result())
     history = await handle.fetch_history()

@@ -14,7 +14,7 @@ def system_shape(s: Session) -> None:
     s.call("GetSystemInfo")
     cluster = s.ask("GetClusterInfo")
     s.record("cluster fields", sorted(field.name for field, _ in cluster.ListFields()))
-    s.record("supported clients", dict(cluster.supported_clients))
+    s.record("supported clients", sorted(cluster.supported_clients.items()))
 
 
 @scenario

@@ -260,13 +260,13 @@ def poll_bad_arguments(s: Session) -> None:
 @scenario
 def buffered_events_flush_in_order(s: Session) -> None:
     s.start()
-    s.step(activity("a", s.tq()), timer("t1", 1), timer("t2", 1))
+    s.step(activity("a", s.tq()), timer("t1", 3), timer("t2", 3))
     work = s.poll_activity()
     s.signal("wake")
     task = s.poll()
     s.call("RespondActivityTaskCompleted", task_token=work.task_token, result=["r"])
     s.signal("one")
-    time.sleep(2)
+    time.sleep(4)
     s.signal("two")
     s.call("RequestCancelWorkflowExecution", workflow_execution=s.wid(), reason="stop")
     s.describe(label="everything buffered")
@@ -298,7 +298,7 @@ def cancel_of_buffered_timer_allows_completion(s: Session) -> None:
 
 @scenario
 def buffer_limit_forces_the_task_closed(s: Session) -> None:
-    s.start()
+    s.start(workflow_task_timeout=100)
     task = s.poll()
     for number in range(101):
         s.ask("SignalWorkflowExecution", workflow_execution=s.wid(), signal_name=f"n{number}")

@@ -266,6 +266,7 @@ def update_pending_as_workflow_is_terminated(s: Session) -> None:
 @scenario
 def update_pending_as_workflow_continues(s: Session) -> None:
     _ready(s)
+    time.sleep(1.1)
     sent = send(s, timeout=5)
     s.complete(s.poll(quiet=True), continue_as_new())
     s.join(sent, "update")
@@ -313,7 +314,8 @@ def update_in_flight_limit(s: Session) -> None:
     waiting = [send(s, f"u{number}", timeout=6) for number in range(10)]
     s.call("UpdateWorkflowExecution", 2, "eleventh", **fields(s, "u10"))
     s.call("TerminateWorkflowExecution", workflow_execution=s.wid())
-    s.join(waiting[0], "first")
+    # Whether the server had already retried the aborted update decides the text, so only the code is compared.
+    s.record("first", waiting[0].result(30).code)
 
 
 @scenario
