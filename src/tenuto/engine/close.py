@@ -44,7 +44,10 @@ def applied_closed(rd: RunDraft, event: history.HistoryEvent) -> None:
 def _finish(rd: RunDraft, event: history.HistoryEvent, *, continued: bool = False, reset: bool = False) -> None:
     """Everything a close event entails, whatever its kind."""
     update.abort_on_close(rd, continued)
-    query.drop_all(rd, "workflow closed")
+    if rd.run.previous_started_id:
+        query.unblock(rd)
+    else:
+        query.drop_all(rd, "workflow closed before a worker could answer the query, please retry")
     rd.drop_buffer()
     if not reset:
         child.close_run(rd)

@@ -48,7 +48,10 @@ class Found:
 def find_run(draft: Draft, run_id: str, first_run_id: str = "") -> Found:
     """The run named by ``run_id`` (empty: the current one; with ``first_run_id``: the current one of that chain of runs).
     Raises NOT_FOUND with the reference's texts (execution-semantics 0.2, 5.8)."""
-    if draft.chain is None:
+    if run_id and run_id in draft.closed and not first_run_id:
+        record = draft.closed[run_id]
+        return Found(record.run, record.terms, None, record)
+    if draft.chain is None or draft.run.run.delete_at_close:
         raise no_such_chain(draft) if not run_id or first_run_id else no_such_run(draft, run_id)
     rd = draft.run
     if first_run_id:
@@ -57,10 +60,7 @@ def find_run(draft: Draft, run_id: str, first_run_id: str = "") -> Found:
         return Found(rd.run, rd.terms, rd, None)
     if not run_id or run_id == rd.run.run_id:
         return Found(rd.run, rd.terms, rd, None)
-    record = draft.closed.get(run_id)
-    if record is None:
-        raise no_such_run(draft, run_id)
-    return Found(record.run, record.terms, None, record)
+    raise no_such_run(draft, run_id)
 
 
 def open_run(draft: Draft, run_id: str, first_run_id: str = "") -> RunDraft:

@@ -8,7 +8,8 @@ read a clock or make up an id: both come from the stamp.
 import copy
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from tenuto.engine import events as ev
@@ -148,6 +149,8 @@ class RunDraft:
         """Indexes into ``events`` at which a new stored batch begins."""
         self.copied: tuple[history.HistoryEvent, ...] = ()
         """Events that a reset copies verbatim into this run, before ``events``."""
+        self.rows: list[tuple[int, int, bytes]] = []
+        """The new events as rows to store: first id, last id, serialized History. Made by ``seal``."""
         self._arrived: list[history.HistoryEvent] = []
         self._stored: list[tuple[int, history.HistoryEvent]] | None = None
         self.noted = False
@@ -179,10 +182,17 @@ class RunDraft:
     # ---- change -------------------------------------------------------------------------------------------------------
 
     def note(self, note: Note) -> None:
-        """Apply a private fact."""
+        """Apply a private fact. Facts of a speculative task stay in memory and are not worth a commit."""
+        volatile = self._speculative
         note.apply(self)
-        self.noted = True
+        if not (getattr(note, "virtual", False) and (volatile or self._speculative)):
+            self.noted = True
         self.log.append(note)
+
+    @property
+    def _speculative(self) -> bool:
+        task = self.run.task
+        return task is not None and task.kind == SPECULATIVE
 
     def emit(
         self,
@@ -319,6 +329,22 @@ class RunDraft:
         if self.changed:
             self.run.transitions += 1
 
+    def seal(self, task_id: int) -> int:
+        """Give task ids to the new events and cut them into stored rows; the next free task id."""
+        for event in self.events:
+            event.task_id = task_id
+            task_id += 1
+        if self.copied:
+            self._add_row(self.copied)
+        for batch in self.batches():
+            self._add_row(batch)
+        return task_id
+
+    def _add_row(self, batch: Sequence[history.HistoryEvent]) -> None:
+        raw = history.History(events=batch).SerializeToString()
+        self.rows.append((batch[0].event_id, batch[-1].event_id, raw))
+        self.run.history_bytes += len(raw)
+
     def write_task_events(self) -> None:
         """Write the scheduled and started events of a virtual workflow task into history, at the ids it was promised."""
         task = self.edit_task()
@@ -343,7 +369,7 @@ class RunDraft:
     def batches(self) -> list[list[history.HistoryEvent]]:
         """The new events, cut into the batches that are stored (and paged) as one row each."""
         cuts = sorted({0, *self.batch_starts, len(self.events)})
-        return [self.events[a:b] for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+        return [self.events[a:b] for a, b in pairwise(cuts) if b > a]
 
     def fold(self) -> RunState:
         base = self.base
@@ -430,6 +456,7 @@ class Draft:
         """Id that the next run of this draft must get, because an event already names it."""
         self.ripe: list[int] = []
         """Scheduled ids of activities whose retry wait is over: they must be dispatched."""
+        self.next_task_id = stamp.task_id
         self._ids = 0
 
     @property
@@ -469,9 +496,8 @@ class Draft:
             rd.finish()
         task_id = self.stamp.task_id
         for rd in self.runs:
-            for event in rd.events:
-                event.task_id = task_id
-                task_id += 1
+            task_id = rd.seal(task_id)
+        self.next_task_id = task_id
 
     @property
     def dirty(self) -> bool:

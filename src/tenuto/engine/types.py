@@ -392,6 +392,8 @@ class FirstTask:
     """To a child: its parent has recorded its start; schedule the first workflow task (again: no-op)."""
 
     run_id: str
+    parent: ParentLink | None = None
+    """Only a child of exactly this parent run is meant; needed when ``run_id`` is empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ started events have ids but stand in history only once it completes (execution-s
 commands of a completion; that is `commands`.
 """
 
+import copy
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tenuto.engine import events as ev
 from tenuto.engine import query, update
@@ -92,6 +94,7 @@ def task_timeout(terms: Terms, attempt: int) -> int:
 class VirtualScheduled:
     """A task whose WFT_SCHEDULED is not (yet) in history."""
 
+    virtual: ClassVar[bool] = True
     kind: int
     attempt: int
     at: int
@@ -205,6 +208,7 @@ def _continue_reasons(rd: RunDraft) -> list[int]:
 class Begun:
     """A virtual task was started."""
 
+    virtual: ClassVar[bool] = True
     at: int
     identity: str
     request_id: str
@@ -216,8 +220,6 @@ class Begun:
 
 
 def _started(rd: RunDraft, note: Begun) -> WorkflowTask:
-    import copy
-
     task = copy.copy(rd.run.task)
     assert task is not None
     task.started_id = rd.run.next_event_id if task.written else task.scheduled_id + 1
@@ -397,6 +399,8 @@ class TransientLost:
 @dataclass(frozen=True, slots=True)
 class TaskCleared:
     """The pending task is void without a trace."""
+
+    virtual: ClassVar[bool] = True
 
     def apply(self, rd: RunDraft) -> None:
         rd.run.task = None

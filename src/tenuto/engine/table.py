@@ -1,0 +1,142 @@
+"""Which rule decides which request, which applies which event; and ``decide`` itself.
+
+The three literals are the map of the engine; their coverage is asserted when this module is imported. The host's duties:
+load the chain (and the closed runs a request names) before, stamp the request, commit the draft, fold it, and only then
+publish ``reply``, notices, dispatches and messages.
+"""
+
+from typing import Any
+
+from tenuto.engine import (
+    activity,
+    attributes,
+    child,
+    close,
+    commands,
+    describe,
+    external,
+    lifecycle,
+    options,
+    outgoing,
+    query,
+    reset,
+    signal,
+    start,
+    timer,
+    types,
+    update,
+    workflow_task,
+)
+from tenuto.engine import events as ev
+from tenuto.engine.chain import Chain, ClosedRun
+from tenuto.engine.context import ApplyRule, CommandFailed, DecideRule
+from tenuto.engine.draft import Draft, RunDraft
+from tenuto.limits import LIMITS
+from tenuto.wire import history
+
+DECIDE: dict[type, DecideRule] = {
+    types.Start: start.start,
+    types.SignalWithStart: start.signal_with_start,
+    types.UpdateWithStart: update.update_with_start,
+    types.Signal: signal.signal,
+    types.RequestCancel: signal.request_cancel,
+    types.Terminate: close.terminate_request,
+    types.Delete: lifecycle.delete,
+    types.Reset: reset.reset,
+    types.Update: update.update,
+    types.AskUpdate: update.ask,
+    types.Query: query.query,
+    types.DropQuery: query.drop,
+    types.Describe: describe.describe,
+    types.AskHistory: describe.ask_history,
+    types.UpdateOptions: options.update,
+    types.PauseRun: options.pause,
+    types.UnpauseRun: options.unpause,
+    types.OperateActivities: activity.operate,
+    types.ResetSticky: workflow_task.reset_sticky,
+    types.StartWorkflowTask: workflow_task.start,
+    types.CompleteWorkflowTask: commands.complete,
+    types.FailWorkflowTask: workflow_task.fail,
+    types.StartActivityTask: activity.start,
+    types.Heartbeat: activity.heartbeat,
+    types.CompleteActivity: activity.complete,
+    types.FailActivity: activity.fail,
+    types.CancelActivity: activity.cancel,
+    types.Tick: lifecycle.tick,
+    types.StickyRefused: workflow_task.sticky_refused,
+    types.Delivered: outgoing.delivered,
+    types.FirstTask: child.first_task,
+    types.ChildClosed: child.child_closed,
+    types.ExpireRun: lifecycle.expire_run,
+}
+
+APPLY: dict[int, ApplyRule] = {
+    ev.STARTED: start.applied_started,
+    **workflow_task.APPLY,
+    **close.APPLY,
+    **signal.APPLY,
+    **timer.APPLY,
+    **attributes.APPLY,
+    **options.APPLY,
+    **activity.APPLY,
+    **child.APPLY,
+    **external.APPLY,
+    **update.APPLY,
+}
+
+SETTLE: dict[int, ApplyRule] = {
+    **options.SETTLE,
+    **activity.SETTLE,
+    **child.SETTLE,
+    **external.SETTLE,
+    **update.SETTLE,
+}
+"""What can be applied only once a buffered event has got its id."""
+
+WRITTEN = {value for name, value in vars(ev).items() if name.isupper() and isinstance(value, int)}
+assert WRITTEN <= set(APPLY), f"no apply rule for event types {sorted(WRITTEN - set(APPLY))}"
+assert set(SETTLE) <= ev.BUFFERABLE, "only bufferable events are settled"
+
+
+def apply(rd: RunDraft, event: history.HistoryEvent) -> None:
+    """The only way history changes state. Cannot fail on an event that the engine has emitted."""
+    APPLY[event.event_type](rd, event)
+
+
+def settle(rd: RunDraft, event: history.HistoryEvent) -> None:
+    rule = SETTLE.get(event.event_type)
+    if rule is not None:
+        rule(rd, event)
+
+
+def decide(
+    key: tuple[str, str],
+    chain: Chain | None,
+    request: Any,
+    stamp: types.Stamp,
+    closed: dict[str, ClosedRun] | None = None,
+) -> Draft:
+    """Decide one request over an untouched chain. Raises `Rejected`; then nothing has happened."""
+    draft = Draft(key, chain, stamp, apply, settle)
+    if closed:
+        draft.closed = closed
+    try:
+        DECIDE[type(request)](draft, request)
+    except CommandFailed as failed:
+        draft = Draft(key, chain, stamp, apply, settle)
+        commands.void(draft, request, failed)
+    if draft.runs and draft.run.run.open:
+        _bound(draft.run)
+    lifecycle.forget(draft)
+    draft.finish()
+    return draft
+
+
+def _bound(rd: RunDraft) -> None:
+    """Close a run whose history has outgrown its limits (execution-semantics 9)."""
+    if not rd.changed:
+        return
+    if rd.run.next_event_id - 1 > LIMITS.history_events:
+        close.terminate(rd, "Workflow history count exceeds limit.", workflow_task.SYSTEM)
+    elif rd.run.history_bytes > LIMITS.history_bytes:
+        close.terminate(rd, "Workflow history size exceeds limit.", workflow_task.SYSTEM)
