@@ -132,3 +132,8 @@ def encode_record(record: ClosedRun) -> bytes:
 
 def decode_closed(raw: bytes) -> ClosedRun:
     return _closed(raw)
+
+
+def encode_value(value: object) -> bytes:
+    """One part's value."""
+    return _encode(value)

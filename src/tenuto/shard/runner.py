@@ -103,6 +103,10 @@ class Shard:
         self._task_id = 0
         self._last_now = 0
         self._open = False
+        self._done: list[Awaited] = []
+        """Requests decided in this turn; answered after its commit."""
+        self._records: dict[tuple[ChainKey, str], ClosedRun] = {}
+        """Closed runs loaded for this turn."""
 
     # ---- life -----------------------------------------------------------------------------------------------------------
 
@@ -206,8 +210,6 @@ class Shard:
             _settle(awaited)
         self._cache.trim()
 
-    _done: list[Awaited] = []
-
     def _decide(self, awaited: Awaited, writes: TurnWrites) -> tuple[Entry, Draft] | None:
         entry = self._cache.get(awaited.key)
         assert entry is not None, "chains are loaded before they are decided on"
@@ -273,8 +275,6 @@ class Shard:
             return None
         return {record.run.run_id: record}
 
-    _records: dict[tuple[ChainKey, str], ClosedRun] = {}
-
     # ---- loading --------------------------------------------------------------------------------------------------------
 
     async def _load(self, batch: Sequence[Awaited]) -> None:
@@ -291,8 +291,7 @@ class Shard:
                 self._cache.put(entry)
                 if chain is not None:
                     self._wake_loaded(entry)
-        if self._records:
-            self._records = {}
+        self._records.clear()
         for awaited in batch:
             run_id = getattr(awaited.request, "run_id", "")
             if not run_id:
@@ -303,7 +302,7 @@ class Shard:
                 continue
             raw = await self._store.load_run(self._id, awaited.key, run_id)
             if raw is not None:
-                self._records = {**self._records, (awaited.key, run_id): codec.decode_closed(raw)}
+                self._records[awaited.key, run_id] = codec.decode_closed(raw)
 
     def _wake_loaded(self, entry: Entry) -> None:
         """A chain came from the store: whatever it owes may have been forgotten by everybody."""
