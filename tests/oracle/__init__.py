@@ -1,1 +1,1 @@
-"""The differential suite: one scenario, driven against the real server and against ours, must tell the same story."""
+"""The differential suite: a scenario driven against the real server and against ours must tell one story."""

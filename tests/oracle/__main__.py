@@ -6,12 +6,11 @@ Without a mode, starts both servers. Prints one line per scenario, then the diff
 import argparse
 import fnmatch
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from tests.oracle.harness import our_server, real_server
 from tests.oracle.registry import load
-from tests.oracle.run import DURATIONS, difference, run_all, summary
+from tests.oracle.run import CONCURRENCY, DURATIONS, run_all, summary
 
 
 def main() -> int:
@@ -24,7 +23,7 @@ def main() -> int:
         "--real-twice", action="store_true", help="compare two real servers: proves determinism"
     )
     parser.add_argument("--only", default="*", help="glob over scenario names; several separated by commas")
-    parser.add_argument("--concurrency", type=int, default=40)
+    parser.add_argument("--concurrency", type=int, default=CONCURRENCY)
     parser.add_argument("--quiet", action="store_true", help="only the summary")
     parser.add_argument("--slow", action="store_true", help="also list the slowest scenarios")
     options = parser.parse_args()

@@ -1,4 +1,7 @@
-"""Differences between the servers that are known and wanted, each with its reason. Keep every pattern as narrow as it can be."""
+"""Differences between the servers that are known and wanted, each with its reason.
+
+Keep every pattern as narrow as it can be.
+"""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,8 @@
 """Builds protocol messages from plain Python values, so that a scenario reads like the request it sends.
 
-Shortcuts: numbers are Durations in seconds, lists are Payloads, any JSON value is a Payload, strings are workflow
-types, activity types, task queues or executions, dicts are memos, headers and search attributes. A ready message passes as is.
+Shortcuts: numbers are Durations in seconds, lists are Payloads, any JSON value is a Payload, strings are
+workflow types, activity types, task queues or executions, dicts are memos, headers and search attributes.
+A ready message passes as is.
 """
 
 import json
@@ -24,8 +25,13 @@ _MAPS = {
 }
 
 
+def cases(labelled: dict[str, Any]) -> dict[str, Any]:
+    """Its argument: a table of mixed cases, whose fields a type checker would otherwise call objects."""
+    return labelled
+
+
 def payload(value: Any, **metadata: str) -> common.Payload:
-    """`value` as the JSON payload an SDK would send; `metadata` adds text entries to the payload's metadata."""
+    """`value` as the JSON payload an SDK would send; `metadata` adds text entries to its metadata."""
     if isinstance(value, common.Payload):
         return value
     if value is None:
@@ -90,7 +96,7 @@ def _set(made: Message, field: descriptor.FieldDescriptor, value: Any) -> None:
                 slot[key] = item
             else:
                 slot[key].CopyFrom(message(value_kind, item))
-    elif field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED:
+    elif field.is_repeated:
         for item in value:
             if kind is None:
                 slot.append(_scalar(field, item))

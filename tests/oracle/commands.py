@@ -2,15 +2,10 @@
 
 from typing import Any
 
-_SPECIAL = {
-    "REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION": "request_cancel_external_workflow_execution_command_attributes",
-    "CONTINUE_AS_NEW_WORKFLOW_EXECUTION": "continue_as_new_workflow_execution_command_attributes",
-}
-
 
 def command(kind: str, user_metadata: Any = None, **attributes: Any) -> dict[str, Any]:
     """The command `kind` (enum name without prefix) with its attributes."""
-    slot = _SPECIAL.get(kind, f"{kind.lower()}_command_attributes")
+    slot = f"{kind.lower()}_command_attributes"
     return {"command_type": f"COMMAND_TYPE_{kind}", slot: attributes, "user_metadata": user_metadata}
 
 

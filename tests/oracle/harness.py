@@ -1,6 +1,7 @@
 """Servers to compare, and raw calls to them by method name.
 
-A `Target` is one gRPC endpoint; `real_server` and `our_server` start a process each and stop exactly what they started.
+A `Target` is one gRPC endpoint; `real_server` and `our_server` start a process each and stop exactly what
+they started.
 """
 
 import contextlib
@@ -67,7 +68,7 @@ class Target:
     def __init__(self, address: str) -> None:
         self.address = address
         limits = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20)]
-        # Several channels: long polls of a hundred scenarios would otherwise queue behind one connection's stream limit.
+        # Several channels: the long polls of many scenarios would queue behind one connection's stream limit.
         self._channels = [
             grpc.insecure_channel(address, options=[*limits, ("oracle.channel", number)])
             for number in range(4)

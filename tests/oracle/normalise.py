@@ -1,7 +1,7 @@
 """Turns messages and errors into text in which two correct servers cannot differ.
 
-Ids, tokens, instants and sizes become placeholders numbered by first appearance, so that equality between them stays
-visible; event ids, attempts, durations and texts stay as they are. Nothing here knows which server spoke.
+Ids, tokens, instants and sizes become placeholders; ids are numbered by first appearance, so that equality
+stays visible. Event ids, attempts, durations and texts stay. Nothing here knows which server spoke.
 """
 
 import re
@@ -34,8 +34,10 @@ _GO_ZERO_TIME = -62135596800
 
 
 class Normaliser:
-    """Renders one scenario's transcript. `started_at` is the scenario's start in seconds since the epoch; `salt` is the
-    text that made this run's ids unique."""
+    """Renders one scenario's transcript.
+
+    `started_at` is the scenario's start in seconds since the epoch; `salt` the text that made its ids unique.
+    """
 
     def __init__(self, started_at: float, salt: str) -> None:
         self._started_at = started_at

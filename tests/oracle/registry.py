@@ -1,4 +1,4 @@
-"""Where scenarios sign in. A scenario is a function of a Session; its function name is its name everywhere."""
+"""Where scenarios sign in. A scenario is a function of a Session; its name is its name everywhere."""
 
 import importlib
 import pkgutil

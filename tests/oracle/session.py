@@ -1,4 +1,4 @@
-"""One scenario's conversation with one server: every call is recorded, every workflow touched is shown at the end.
+"""One scenario's conversation with one server: every call is recorded, every workflow touched is shown last.
 
 A scenario never asserts. It drives; the transcript is compared with the transcript of the other server.
 """
@@ -26,7 +26,7 @@ _CLOSE_TYPES = (2, 3, 4, 21, 27, 28)
 
 
 class Session:
-    """`name` names the scenario's own workflow ids and task queues; `salt` keeps two runs against one server apart."""
+    """`name` names the scenario's workflow ids and task queues; `salt` keeps two runs on one server apart."""
 
     def __init__(self, target: Target, name: str, salt: str) -> None:
         self.target = target
@@ -54,7 +54,7 @@ class Session:
         """`text` made unique to this run, for request ids and namespaces."""
         return f"{text}-{self._salt}"
 
-    # ---- calls
+    # ---- calls. Scenarios spread dicts of fields into these; narrower types than Any would forbid that.
 
     def request(self, method: str, fields: dict[str, Any]) -> Message:
         """The request for `method`, with namespace and identity filled where the type has them."""
@@ -66,7 +66,7 @@ class Session:
             filled.setdefault("identity", "oracle")
         return message(kind, filled)
 
-    def ask(self, method: str, timeout: float = 30, **fields: Any) -> Outcome:
+    def ask(self, method: str, timeout: Any = 30, **fields: Any) -> Outcome:
         """Calls without recording; returns the response or the RpcFailure."""
         request = self.request(method, fields)
         try:
@@ -76,13 +76,13 @@ class Session:
         self._touch_from(request, response)
         return response
 
-    def call(self, method: str, timeout: float = 30, label: str = "", **fields: Any) -> Outcome:
+    def call(self, method: str, timeout: Any = 30, label: Any = "", **fields: Any) -> Outcome:
         """Calls and records; returns the response or the RpcFailure."""
         outcome = self.ask(method, timeout, **fields)
         self.record(f"{method} {label}".strip(), outcome)
         return outcome
 
-    def later(self, method: str, timeout: float = 30, **fields: Any) -> Future[Outcome]:
+    def later(self, method: str, timeout: Any = 30, **fields: Any) -> Future[Outcome]:
         """Starts a call in the background; nothing is recorded until `join`."""
         future = self._background.submit(self.ask, method, timeout, **fields)
         time.sleep(0.15)
@@ -100,11 +100,11 @@ class Session:
 
     # ---- workflows
 
-    def start(self, suffix: str = "", label: str = "", **over: Any) -> Outcome:
+    def start(self, suffix: Any = "", label: Any = "", **over: Any) -> Outcome:
         """StartWorkflowExecution of type `Oracle` under this scenario's id and queue."""
         return self.call("StartWorkflowExecution", label=label, **self.start_fields(suffix, **over))
 
-    def start_fields(self, suffix: str = "", **over: Any) -> dict[str, Any]:
+    def start_fields(self, suffix: Any = "", **over: Any) -> dict[str, Any]:
         """The fields `start` sends."""
         fields: dict[str, Any] = {
             "workflow_id": self.wid(suffix),
@@ -114,13 +114,13 @@ class Session:
         }
         return {**fields, **over}
 
-    def signal(self, signal_name: str = "s", suffix: str = "", label: str = "", **over: Any) -> Outcome:
+    def signal(self, signal_name: str = "s", suffix: str = "", label: Any = "", **over: Any) -> Outcome:
         """SignalWorkflowExecution."""
         fields = {"workflow_execution": self.wid(suffix), "signal_name": signal_name, **over}
         return self.call("SignalWorkflowExecution", label=label, **fields)
 
     def poll(
-        self, queue: str = "", label: str = "", timeout: float = 20, quiet: bool = False, **over: Any
+        self, queue: str = "", label: Any = "", timeout: Any = 30, quiet: bool = False, **over: Any
     ) -> Outcome:
         """PollWorkflowTaskQueue on this scenario's queue; a quiet poll is not recorded."""
         fields = {"task_queue": queue or self.tq(), **over}
@@ -129,16 +129,16 @@ class Session:
             self.record(f"PollWorkflowTaskQueue {label}".strip(), outcome)
         return outcome
 
-    def poll_activity(self, queue: str = "", label: str = "", timeout: float = 20, **over: Any) -> Outcome:
+    def poll_activity(self, queue: str = "", label: Any = "", timeout: Any = 20, **over: Any) -> Outcome:
         """PollActivityTaskQueue on this scenario's queue."""
         return self.call("PollActivityTaskQueue", timeout, label, task_queue=queue or self.tq(), **over)
 
-    def complete(self, task: Outcome, *commands: dict[str, Any], label: str = "", **over: Any) -> Outcome:
+    def complete(self, task: Outcome, *commands: dict[str, Any], label: Any = "", **over: Any) -> Outcome:
         """RespondWorkflowTaskCompleted with `commands`."""
         fields = {"task_token": task.task_token, "commands": list(commands), **over}
         return self.call("RespondWorkflowTaskCompleted", label=label, **fields)
 
-    def fail(self, task: Outcome, label: str = "", **over: Any) -> Outcome:
+    def fail(self, task: Outcome, label: Any = "", **over: Any) -> Outcome:
         """RespondWorkflowTaskFailed."""
         fields: dict[str, Any] = {
             "task_token": task.task_token,
@@ -152,7 +152,7 @@ class Session:
         }
         return self.call("RespondWorkflowTaskFailed", label=label, **fields)
 
-    def step(self, *commands: dict[str, Any], label: str = "", **over: Any) -> Outcome:
+    def step(self, *commands: dict[str, Any], label: Any = "", **over: Any) -> Outcome:
         """Polls quietly and completes with `commands`; returns the task that was completed."""
         task = self.poll(quiet=True)
         if isinstance(task, RpcFailure) or not task.task_token:
@@ -255,7 +255,7 @@ class Session:
 def _followed(workflow_id: str, events: Iterable[Any]) -> list[tuple[str, str]]:
     found = []
     for event in events:
-        attributes = getattr(event, event.WhichOneof("attributes") or "", None)
+        attributes: Any = getattr(event, event.WhichOneof("attributes") or "", None)
         next_run = getattr(attributes, "new_execution_run_id", "")
         if next_run:
             found.append((workflow_id, next_run))

@@ -1,34 +1,34 @@
-"""Every scenario, told by the real server and by ours, reads the same."""
+"""Every scenario, told by the real server and by ours, reads the same.
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+Slow and greedy (two servers, every scenario at once), so it runs only when asked: `TENUTO_ORACLE=1 pytest tests/oracle`.
+"""
+
+import os
 
 import pytest
 
 from tests.oracle.harness import our_server, real_server
 from tests.oracle.registry import load
-from tests.oracle.run import difference, run_all
+from tests.oracle.run import compare
 
 _ALL = load()
 
+pytestmark = pytest.mark.skipif(
+    "TENUTO_ORACLE" not in os.environ, reason="set TENUTO_ORACLE=1 to compare servers"
+)
+
 
 @pytest.fixture(scope="module")
-def transcripts(request: pytest.FixtureRequest) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """(real, ours): the selected scenarios' transcripts, driven on both servers at once."""
-    names = {item.callspec.params["name"] for item in request.session.items if hasattr(item, "callspec")}
+def differences(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The selected scenarios' differences, found in one go on a pair of fresh servers."""
+    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    names = {found["name"] for found in parameters if "name" in found}
     chosen = {name: run for name, run in _ALL.items() if name in names}
-    with real_server() as real, our_server() as ours, ThreadPoolExecutor(2) as pool:
-        left = pool.submit(run_all, real, chosen)
-        right = pool.submit(run_all, ours, chosen)
-        yield left.result(), right.result()
+    with real_server() as real, our_server() as ours:
+        return compare(real, ours, chosen)
 
 
-@pytest.mark.oracle
 @pytest.mark.parametrize("name", sorted(_ALL))
-def test_both_servers_tell_the_same_story(
-    name: str, transcripts: tuple[dict[str, str], dict[str, str]]
-) -> None:
-    real, ours = transcripts
-    diff = difference(name, real[name], ours[name])
-    if diff:
-        pytest.fail(diff, pytrace=False)
+def test_both_servers_tell_the_same_story(name: str, differences: dict[str, str]) -> None:
+    if differences[name]:
+        pytest.fail(differences[name], pytrace=False)

@@ -3,46 +3,50 @@
 import time
 from typing import Any
 
-from tests.oracle.commands import activity, application, cancel_activity, done
+from tests.oracle.commands import activity, application, cancel_activity
 from tests.oracle.registry import scenario
 from tests.oracle.session import Outcome, Session
 
 
-def _begin(s: Session, *commands: dict[str, Any], **over: Any) -> None:
+def begin(s: Session, *commands: dict[str, Any], **over: Any) -> None:
+    """A workflow whose first task gave `commands`."""
     s.start(**over)
     s.step(*commands)
 
 
-def _begin_one(s: Session, **over: Any) -> Outcome:
-    _begin(s, activity("a", s.tq(), **over))
+def begin_one(s: Session, **over: Any) -> Outcome:
+    """A workflow with one activity, polled."""
+    begin(s, activity("a", s.tq(), **over))
     return s.poll_activity()
 
 
-def _answer(s: Session, method: str, work: Outcome, label: str = "", **fields: Any) -> Outcome:
+def answer(s: Session, method: str, work: Outcome, label: str = "", **fields: Any) -> Outcome:
+    """RespondActivityTask`method`."""
     return s.call(f"RespondActivityTask{method}", label=label, task_token=work.task_token, **fields)
 
 
-def _beat(s: Session, work: Outcome, label: str = "", **fields: Any) -> Outcome:
+def beat(s: Session, work: Outcome, label: str = "", **fields: Any) -> Outcome:
+    """RecordActivityTaskHeartbeat."""
     return s.call("RecordActivityTaskHeartbeat", label=label, task_token=work.task_token, **fields)
 
 
 @scenario
 def activity_completes(s: Session) -> None:
-    work = _begin_one(s, input=["in"], header={"h": 1})
+    work = begin_one(s, input=["in"], header={"h": 1})
     s.describe(label="started")
-    _answer(s, "Completed", work, result=["out"])
-    _answer(s, "Completed", work, label="again", result=["out"])
-    _answer(s, "Failed", work, label="again", failure=application())
-    _answer(s, "Canceled", work, label="again")
-    _beat(s, work, label="after completion")
+    answer(s, "Completed", work, result=["out"])
+    answer(s, "Completed", work, label="again", result=["out"])
+    answer(s, "Failed", work, label="again", failure=application())
+    answer(s, "Canceled", work, label="again")
+    beat(s, work, label="after completion")
     s.poll()
 
 
 @scenario
 def activity_retries_then_completes(s: Session) -> None:
-    work = _begin_one(s, retry_policy={"initial_interval": 1, "maximum_attempts": 3})
-    _beat(s, work, details=["progress"])
-    _answer(
+    work = begin_one(s, retry_policy={"initial_interval": 1, "maximum_attempts": 3})
+    beat(s, work, details=["progress"])
+    answer(
         s,
         "Failed",
         work,
@@ -51,20 +55,20 @@ def activity_retries_then_completes(s: Session) -> None:
     s.describe(label="backing off")
     s.show_history(label="backing off")
     again = s.poll_activity()
-    _answer(s, "Completed", work, label="stale attempt")
-    _beat(s, work, label="stale attempt")
+    answer(s, "Completed", work, label="stale attempt")
+    beat(s, work, label="stale attempt")
     s.describe(label="attempt 2 started")
-    _answer(s, "Completed", again)
+    answer(s, "Completed", again)
     s.poll()
 
 
 @scenario
 def activity_exhausts_attempts(s: Session) -> None:
-    work = _begin_one(
+    work = begin_one(
         s, retry_policy={"initial_interval": 0.2, "backoff_coefficient": 1, "maximum_attempts": 2}
     )
-    _answer(s, "Failed", work, failure=application("one"))
-    _answer(s, "Failed", s.poll_activity(), failure=application("two"), last_heartbeat_details=["late"])
+    answer(s, "Failed", work, failure=application("one"))
+    answer(s, "Failed", s.poll_activity(), failure=application("two"), last_heartbeat_details=["late"])
     s.poll()
 
 
@@ -83,31 +87,31 @@ def activity_failures_that_do_not_retry(s: Session) -> None:
     s.step(*[activity(label, s.tq(f"-{label}"), retry_policy=policy) for label in failures])
     for label, failure in failures.items():
         work = s.ask("PollActivityTaskQueue", task_queue=s.tq(f"-{label}"))
-        _answer(s, "Failed", work, label=label, failure=failure)
+        answer(s, "Failed", work, label=label, failure=failure)
     s.describe()
 
 
 @scenario
 def activity_fails_without_failure(s: Session) -> None:
-    work = _begin_one(s, retry_policy={"initial_interval": 300, "maximum_attempts": 2})
-    _answer(s, "Failed", work)
+    work = begin_one(s, retry_policy={"initial_interval": 300, "maximum_attempts": 2})
+    answer(s, "Failed", work)
     s.describe()
 
 
 @scenario
 def activity_next_retry_delay(s: Session) -> None:
-    work = _begin_one(s, retry_policy={"initial_interval": 300, "maximum_interval": 300})
-    _answer(s, "Failed", work, failure=application(next_retry_delay=1))
+    work = begin_one(s, retry_policy={"initial_interval": 300, "maximum_interval": 300})
+    answer(s, "Failed", work, failure=application(next_retry_delay=1))
     s.describe()
     again = s.poll_activity()
-    _answer(s, "Failed", again, failure=application(next_retry_delay=1000))
+    answer(s, "Failed", again, failure=application(next_retry_delay=1000))
     s.describe(label="longer than the maximum interval")
 
 
 @scenario
 def activity_large_failure_is_truncated(s: Session) -> None:
-    work = _begin_one(s, retry_policy={"initial_interval": 300})
-    _answer(s, "Failed", work, failure=application("x" * 6000))
+    work = begin_one(s, retry_policy={"initial_interval": 300})
+    answer(s, "Failed", work, failure=application("x" * 6000))
     s.describe()
 
 
@@ -119,16 +123,16 @@ def activity_oversized_answers(s: Session) -> None:
     polled = {
         name: s.ask("PollActivityTaskQueue", task_queue=s.tq(name)) for name in ("complete", "beat", "fail")
     }
-    _answer(s, "Completed", polled["complete"], result=[huge])
-    _beat(s, polled["beat"], details=[huge])
-    _answer(s, "Failed", polled["fail"], failure=application(huge))
+    answer(s, "Completed", polled["complete"], result=[huge])
+    beat(s, polled["beat"], details=[huge])
+    answer(s, "Failed", polled["fail"], failure=application(huge))
     s.poll()
 
 
 @scenario
 def activity_unpolled_times_out(s: Session) -> None:
     once = {"maximum_attempts": 1}
-    _begin(
+    begin(
         s,
         activity("1", s.tq("x"), schedule_to_close_timeout=1),
         activity("2", s.tq("x"), start_to_close_timeout=9, schedule_to_start_timeout=2, retry_policy=once),
@@ -138,62 +142,62 @@ def activity_unpolled_times_out(s: Session) -> None:
 
 @scenario
 def activity_start_to_close_timeout(s: Session) -> None:
-    work = _begin_one(s, start_to_close_timeout=1, retry_policy={"maximum_attempts": 1})
-    _beat(s, work, details=["seen"])
+    work = begin_one(s, start_to_close_timeout=1, retry_policy={"maximum_attempts": 1})
+    beat(s, work, details=["seen"])
     s.wait_for(14)
-    _answer(s, "Completed", work, label="too late")
+    answer(s, "Completed", work, label="too late")
     s.poll()
 
 
 @scenario
 def activity_start_to_close_timeout_retries(s: Session) -> None:
-    _begin_one(s, start_to_close_timeout=1, retry_policy={"maximum_attempts": 2, "initial_interval": 0.1})
+    begin_one(s, start_to_close_timeout=1, retry_policy={"maximum_attempts": 2, "initial_interval": 0.1})
     again = s.poll_activity()
     s.describe()
-    _answer(s, "Completed", again)
+    answer(s, "Completed", again)
 
 
 @scenario
 def activity_no_time_left_to_retry(s: Session) -> None:
     over = {"start_to_close_timeout": 1, "schedule_to_close_timeout": 20}
-    _begin_one(s, retry_policy={"initial_interval": 60}, **over)
+    begin_one(s, retry_policy={"initial_interval": 60}, **over)
     s.wait_for(14)
     s.poll()
 
 
 @scenario
 def activity_schedule_to_close_timeout_while_started(s: Session) -> None:
-    _begin_one(s, schedule_to_close_timeout=1, schedule_to_start_timeout=1)
+    begin_one(s, schedule_to_close_timeout=1, schedule_to_start_timeout=1)
     s.wait_for(14)
     s.poll()
 
 
 @scenario
 def activity_heartbeat_timeout(s: Session) -> None:
-    work = _begin_one(s, heartbeat_timeout=1, retry_policy={"maximum_attempts": 1})
-    _beat(s, work, details=["alive"])
+    work = begin_one(s, heartbeat_timeout=1, retry_policy={"maximum_attempts": 1})
+    beat(s, work, details=["alive"])
     s.describe(label="heartbeat recorded")
     s.wait_for(14)
-    _beat(s, work, label="too late")
+    beat(s, work, label="too late")
     s.poll()
 
 
 @scenario
 def activity_heartbeat_details_survive_retries(s: Session) -> None:
-    work = _begin_one(s, retry_policy={"initial_interval": 0.1, "maximum_attempts": 3})
-    _beat(s, work, details=["one"])
-    _answer(s, "Failed", work, failure=application())
+    work = begin_one(s, retry_policy={"initial_interval": 0.1, "maximum_attempts": 3})
+    beat(s, work, details=["one"])
+    answer(s, "Failed", work, failure=application())
     second = s.poll_activity()
-    _answer(s, "Failed", second, failure=application(), last_heartbeat_details=["two"])
+    answer(s, "Failed", second, failure=application(), last_heartbeat_details=["two"])
     third = s.poll_activity()
-    _beat(s, third, label="empty details")
+    beat(s, third, label="empty details")
     s.describe()
-    _answer(s, "Failed", third, failure=application())
+    answer(s, "Failed", third, failure=application())
 
 
 @scenario
 def activity_canceled_before_start(s: Session) -> None:
-    _begin(s, activity("a", s.tq("x")))
+    begin(s, activity("a", s.tq("x")))
     s.signal()
     s.step(cancel_activity(5), activity("a", s.tq("y")))
     s.poll()
@@ -201,8 +205,8 @@ def activity_canceled_before_start(s: Session) -> None:
 
 @scenario
 def activity_canceled_during_backoff(s: Session) -> None:
-    work = _begin_one(s, retry_policy={"initial_interval": 300})
-    _answer(s, "Failed", work, failure=application())
+    work = begin_one(s, retry_policy={"initial_interval": 300})
+    answer(s, "Failed", work, failure=application())
     s.signal()
     s.step(cancel_activity(5))
     s.poll()
@@ -210,13 +214,13 @@ def activity_canceled_during_backoff(s: Session) -> None:
 
 @scenario
 def activity_canceled_after_start(s: Session) -> None:
-    work = _begin_one(s)
-    _answer(s, "Canceled", work, label="not requested")
+    work = begin_one(s)
+    answer(s, "Canceled", work, label="not requested")
     s.signal()
     s.step(cancel_activity(5))
     s.describe(label="cancel requested")
-    _beat(s, work)
-    _answer(s, "Canceled", work, details=["bye"])
+    beat(s, work)
+    answer(s, "Canceled", work, details=["bye"])
     s.poll()
 
 
@@ -227,14 +231,14 @@ def activity_ignores_cancellation(s: Session) -> None:
     fails, completes = s.poll_activity(s.tq("f")), s.poll_activity(s.tq("c"))
     s.signal()
     s.step(cancel_activity(5), cancel_activity(6))
-    _answer(s, "Failed", fails, failure=application())
-    _answer(s, "Completed", completes)
+    answer(s, "Failed", fails, failure=application())
+    answer(s, "Completed", completes)
     s.poll()
 
 
 @scenario
 def activity_cancel_then_timeout(s: Session) -> None:
-    _begin_one(s, start_to_close_timeout=2)
+    begin_one(s, start_to_close_timeout=2)
     s.signal()
     s.step(cancel_activity(5))
     s.wait_for(14)
@@ -290,115 +294,33 @@ def activity_bad_tokens(s: Session) -> None:
 
 
 @scenario
-def activity_pause_and_unpause_waiting(s: Session) -> None:
-    _begin(s, activity("a", s.tq()))
-    target = {"execution": s.wid(), "id": "a"}
-    s.call("PauseActivity", **target, reason="hold", request_id=s.unique("p"))
-    s.call("PauseActivity", **target, reason="hold", request_id=s.unique("p"), label="same request")
-    s.call("PauseActivity", **target, request_id=s.unique("q"), label="other request")
-    s.describe(label="paused")
-    s.poll_activity(timeout=3, label="nothing while paused")
-    s.call("UnpauseActivity", **target)
-    s.call("UnpauseActivity", **target, label="again")
-    s.describe(label="unpaused")
-    _answer(s, "Completed", s.poll_activity())
-
-
-@scenario
-def activity_pause_while_running(s: Session) -> None:
-    work = _begin_one(s, retry_policy={"initial_interval": 1})
-    s.call("PauseActivity", execution=s.wid(), type="Act", reason="by type")
-    s.describe(label="pause requested")
-    _beat(s, work)
-    _answer(s, "Failed", work, failure=application())
-    s.describe(label="paused after failing")
-    s.call("UnpauseActivity", execution=s.wid(), id="a", reset_attempts=True)
-    _answer(s, "Completed", s.poll_activity())
-
-
-@scenario
-def activity_reset_in_backoff(s: Session) -> None:
-    work = _begin_one(s, retry_policy={"initial_interval": 300})
-    _beat(s, work, details=["d"])
-    _answer(s, "Failed", work, failure=application())
-    s.call("ResetActivity", execution=s.wid(), id="a", reset_heartbeat=True)
-    again = s.poll_activity()
-    s.describe()
-    _answer(s, "Completed", again)
-
-
-@scenario
-def activity_reset_while_running(s: Session) -> None:
-    work = _begin_one(s, retry_policy={"initial_interval": 0.5})
-    s.call("ResetActivity", execution=s.wid(), id="a")
-    _beat(s, work)
-    s.describe()
-    _answer(s, "Failed", work, failure=application())
-    _answer(s, "Completed", s.poll_activity())
-
-
-@scenario
-def activity_options_change(s: Session) -> None:
-    work = _begin_one(s, retry_policy={"initial_interval": 300})
-    _answer(s, "Failed", work, failure=application())
-    target = {"execution": s.wid(), "id": "a"}
-    change = {"start_to_close_timeout": 50, "retry_policy": {"initial_interval": 1, "maximum_attempts": 9}}
-    s.call("UpdateActivityOptions", **target, activity_options=change, update_mask=["start_to_close_timeout"])
-    paths = ["retryPolicy.initialInterval", "retry_policy.maximum_attempts"]
-    s.call("UpdateActivityOptions", **target, activity_options=change, update_mask=paths)
-    s.describe(label="changed")
-    s.call("UpdateActivityOptions", **target, activity_options=change, update_mask=["nope"], label="bad path")
-    s.call("UpdateActivityOptions", **target, activity_options=change, label="no mask")
-    s.call("UpdateActivityOptions", **target, label="nothing")
-    both = {"restore_original": True, "activity_options": change}
-    s.call("UpdateActivityOptions", **target, **both, update_mask=paths, label="both")
-    s.call("UpdateActivityOptions", **target, restore_original=True, label="restore")
-    s.describe(label="restored")
-
-
-@scenario
-def activity_operations_on_missing(s: Session) -> None:
-    s.start()
-    for method in ("PauseActivity", "UnpauseActivity", "ResetActivity", "UpdateActivityOptions"):
-        options = {"activity_options": {"priority": {"priority_key": 1}}, "update_mask": ["priority"]}
-        extra: dict[str, Any] = options if method == "UpdateActivityOptions" else {}
-        s.call(method, execution=s.wid(), id="nope", label="unknown id", **extra)
-        s.call(method, execution=s.wid(), type="Nope", label="unknown type", **extra)
-        s.call(method, execution=s.wid(), label="neither", **extra)
-        s.call(method, execution="missing", id="a", label="missing workflow", **extra)
-        s.call(method, id="a", label="no execution", **extra)
-    s.step(done())
-    s.call("PauseActivity", execution=s.wid(), id="nope", label="closed workflow")
-
-
-@scenario
 def activity_started_eagerly(s: Session) -> None:
     s.start()
     task = s.poll(quiet=True)
     answer = s.complete(task, activity("a", s.tq(), request_eager_execution=True), activity("b", s.tq()))
     s.describe()
-    _answer(s, "Completed", answer.activity_tasks[0], result=["eager"])
+    answer(s, "Completed", answer.activity_tasks[0], result=["eager"])
     s.poll()
 
 
 @scenario
 def activity_completion_races_with_close(s: Session) -> None:
-    work = _begin_one(s)
+    work = begin_one(s)
     s.call("TerminateWorkflowExecution", workflow_execution=s.wid())
-    _answer(s, "Completed", work)
-    _answer(s, "Failed", work, failure=application())
-    _answer(s, "Canceled", work)
-    _beat(s, work)
+    answer(s, "Completed", work)
+    answer(s, "Failed", work, failure=application())
+    answer(s, "Canceled", work)
+    beat(s, work)
     s.call("RespondActivityTaskCompletedById", workflow_id=s.wid(), activity_id="a", label="by id")
 
 
 @scenario
 def activity_started_while_buffering(s: Session) -> None:
-    _begin(s, activity("a", s.tq()), activity("b", s.tq("b")))
+    begin(s, activity("a", s.tq()), activity("b", s.tq("b")))
     s.signal()
     task = s.poll()
     work = s.poll_activity()
-    _answer(s, "Failed", work, failure=application(non_retryable=True))
+    answer(s, "Failed", work, failure=application(non_retryable=True))
     s.describe(label="completion buffered")
     s.complete(task)
     s.poll()

@@ -2,6 +2,7 @@
 
 import time
 
+from tests.oracle.build import cases
 from tests.oracle.commands import (
     activity,
     application,
@@ -15,7 +16,7 @@ from tests.oracle.commands import (
 from tests.oracle.registry import scenario
 from tests.oracle.session import Session
 
-# A run that continues as new before it is a second old makes the next one wait; older, and nothing depends on load.
+# A run that continues as new before it is a second old makes the next one wait, as long as load decides.
 A_SECOND_OLD = 1.1
 RETRY = {"initial_interval": 1, "maximum_attempts": 2}
 
@@ -135,11 +136,13 @@ def workflow_retries(s: Session) -> None:
 @scenario
 def workflow_does_not_retry(s: Session) -> None:
     policy = {**RETRY, "non_retryable_error_types": ["Never"]}
-    for label, close in {
-        "flag": broken(non_retryable=True),
-        "type": broken(kind="Never"),
-        "cancel": canceled(),
-    }.items():
+    for label, close in cases(
+        {
+            "flag": broken(non_retryable=True),
+            "type": broken(kind="Never"),
+            "cancel": canceled(),
+        }
+    ).items():
         s.start(f"-{label}", task_queue=s.tq(label), retry_policy=policy)
         s.complete(s.poll(s.tq(label), quiet=True), close)
 

@@ -3,6 +3,7 @@
 from concurrent.futures import Future
 from typing import Any
 
+from tests.oracle.build import cases
 from tests.oracle.commands import done, timer
 from tests.oracle.registry import scenario
 from tests.oracle.scenarios.updates import accept, answer, fields, reject, respond, send
@@ -94,14 +95,16 @@ def update_with_start_closing(s: Session) -> None:
 @scenario
 def update_with_start_bad_shapes(s: Session) -> None:
     start, change = _operations(s, {}, {})
-    for label, operations in {
-        "none": [],
-        "only start": [start],
-        "only update": [change],
-        "swapped": [change, start],
-        "three": [start, change, change],
-        "empty": [{}, {}],
-    }.items():
+    for label, operations in cases(
+        {
+            "none": [],
+            "only start": [start],
+            "only update": [change],
+            "swapped": [change, start],
+            "three": [start, change, change],
+            "empty": [{}, {}],
+        }
+    ).items():
         s.call("ExecuteMultiOperation", 5, label, operations=operations)
 
 

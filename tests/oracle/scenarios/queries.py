@@ -4,6 +4,7 @@ import time
 from concurrent.futures import Future
 from typing import Any
 
+from tests.oracle.build import cases
 from tests.oracle.commands import application, done, timer
 from tests.oracle.registry import scenario
 from tests.oracle.scenarios.tasks import sticky, sticky_queue
@@ -103,7 +104,7 @@ def query_buffered_fails(s: Session) -> None:
     asked = _ask(s)
     task = s.poll(quiet=True)
     failed = {"result_type": "QUERY_RESULT_TYPE_FAILED", "error_message": "no", "failure": application("no")}
-    s.complete(task, timer(), query_results={key: failed for key in task.queries})
+    s.complete(task, timer(), query_results=dict.fromkeys(task.queries, failed))
     s.join(asked, "failed answer")
 
 
@@ -166,16 +167,18 @@ def query_rejections(s: Session) -> None:
 def query_bad_arguments(s: Session) -> None:
     s.start()
     unknown = "00000000-0000-4000-8000-000000000000"
-    for label, over in {
-        "no execution": {"execution": None},
-        "missing": {"execution": "missing"},
-        "bad run": {"execution": (s.wid(), "bad")},
-        "unknown run": {"execution": (s.wid(), unknown)},
-        "no query": {"query": None},
-        "no type": {"query": {}},
-        "huge": {"query": {"query_type": "q", "query_args": ["x" * (2 << 20)]}},
-        "namespace": {"namespace": "nowhere"},
-    }.items():
+    for label, over in cases(
+        {
+            "no execution": {"execution": None},
+            "missing": {"execution": "missing"},
+            "bad run": {"execution": (s.wid(), "bad")},
+            "unknown run": {"execution": (s.wid(), unknown)},
+            "no query": {"query": None},
+            "no type": {"query": {}},
+            "huge": {"query": {"query_type": "q", "query_args": ["x" * (2 << 20)]}},
+            "namespace": {"namespace": "nowhere"},
+        }
+    ).items():
         s.call("QueryWorkflow", 3, label, **_query(s, **over))
 
 

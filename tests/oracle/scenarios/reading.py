@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.oracle.build import cases
 from tests.oracle.commands import done, timer
 from tests.oracle.registry import scenario
 from tests.oracle.session import Session
@@ -9,7 +10,7 @@ from tests.oracle.session import Session
 CLOSE = "HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT"
 
 
-def _history(s: Session, label: str = "", timeout: float = 30, **fields: Any) -> Any:
+def _history(s: Session, label: str = "", timeout: Any = 30, **fields: Any) -> Any:
     return s.call("GetWorkflowExecutionHistory", timeout, label, **{"execution": s.wid(), **fields})
 
 
@@ -97,13 +98,15 @@ def history_close_event_without_wait(s: Session) -> None:
 def describe_bad_arguments(s: Session) -> None:
     unknown = "00000000-0000-4000-8000-000000000000"
     s.start()
-    for label, execution in {
-        "none": None,
-        "empty": "",
-        "missing": "missing",
-        "unknown run": (s.wid(), unknown),
-        "bad": (s.wid(), "bad"),
-    }.items():
+    for label, execution in cases(
+        {
+            "none": None,
+            "empty": "",
+            "missing": "missing",
+            "unknown run": (s.wid(), unknown),
+            "bad": (s.wid(), "bad"),
+        }
+    ).items():
         s.call("DescribeWorkflowExecution", label=label, execution=execution)
     s.call("DescribeWorkflowExecution", label="namespace", execution="w", namespace="nowhere")
     s.call("DescribeWorkflowExecution", label="long id", execution="w" * 1001)
@@ -118,22 +121,24 @@ def options_update(s: Session) -> None:
         "version": {"build_id": "b", "deployment_name": "d"},
         "behavior": "PINNED_OVERRIDE_BEHAVIOR_PINNED",
     }
-    for label, fields in {
-        "priority": {"workflow_execution_options": change, "update_mask": ["priority"]},
-        "same priority": {"workflow_execution_options": change, "update_mask": ["priority"]},
-        "bad path": {"workflow_execution_options": change, "update_mask": ["nope"]},
-        "no mask": {"workflow_execution_options": change},
-        "nothing": {},
-        "auto upgrade": {
-            "workflow_execution_options": {"versioning_override": {"auto_upgrade": True}},
-            "update_mask": ["versioning_override"],
-        },
-        "unset": {"workflow_execution_options": {}, "update_mask": ["versioning_override"]},
-        "pinned": {
-            "workflow_execution_options": {"versioning_override": {"pinned": pinned}},
-            "update_mask": ["versioning_override"],
-        },
-    }.items():
+    for label, fields in cases(
+        {
+            "priority": {"workflow_execution_options": change, "update_mask": ["priority"]},
+            "same priority": {"workflow_execution_options": change, "update_mask": ["priority"]},
+            "bad path": {"workflow_execution_options": change, "update_mask": ["nope"]},
+            "no mask": {"workflow_execution_options": change},
+            "nothing": {},
+            "auto upgrade": {
+                "workflow_execution_options": {"versioning_override": {"auto_upgrade": True}},
+                "update_mask": ["versioning_override"],
+            },
+            "unset": {"workflow_execution_options": {}, "update_mask": ["versioning_override"]},
+            "pinned": {
+                "workflow_execution_options": {"versioning_override": {"pinned": pinned}},
+                "update_mask": ["versioning_override"],
+            },
+        }
+    ).items():
         s.call("UpdateWorkflowExecutionOptions", label=label, **target, **fields)
     s.describe()
     missing = {"workflow_execution_options": change, "update_mask": ["priority"]}

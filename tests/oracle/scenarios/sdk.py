@@ -65,7 +65,7 @@ class Bench:
         """Records what an awaitable gives, or the chain of errors it raises."""
         try:
             value = await asyncio.wait_for(awaited, 30)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  (what users see is the subject)
+        except (Exception, asyncio.CancelledError) as error:
             self.s.record(label, _chain(error))
             return None
         self.s.record(label, value)
@@ -86,7 +86,7 @@ def bench(body: Body) -> Callable[[Session], None]:
     def run(s: Session) -> None:
         asyncio.run(_run(s, body))
 
-    run.__name__ = body.__name__  # type: ignore[attr-defined]
+    run.__name__ = body.__name__
     scenario(run)
     return run
 
@@ -258,7 +258,7 @@ async def sdk_workflow_fails(b: Bench) -> None:
 
 @bench
 async def sdk_cron(b: Bench) -> None:
-    options = {"id": b.s.wid(), "task_queue": b.s.tq(), "cron_schedule": "@every 1s"}
+    options: dict[str, Any] = {"id": b.s.wid(), "task_queue": b.s.tq(), "cron_schedule": "@every 1s"}
     handle = await b.client.start_workflow(programs.Hello.run, "cron", **options)
     first = b.client.get_workflow_handle(handle.id, run_id=handle.result_run_id)
     await b.show("first run", first.result(follow_runs=False))

@@ -1,6 +1,7 @@
 """Workflows and activities for the SDK scenarios."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -43,7 +44,7 @@ async def complete_elsewhere() -> str:
     activity.raise_complete_async()
 
 
-ACTIVITIES = [greet, flaky, beat, slow, complete_elsewhere]
+ACTIVITIES: list[Callable[..., Any]] = [greet, flaky, beat, slow, complete_elsewhere]
 
 
 @workflow.defn

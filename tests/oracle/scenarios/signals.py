@@ -1,5 +1,6 @@
 """Signals, signal-with-start, cancel requests and terminations from clients."""
 
+from tests.oracle.build import cases
 from tests.oracle.commands import canceled, command, done, timer
 from tests.oracle.registry import scenario
 from tests.oracle.session import Session
@@ -101,16 +102,18 @@ def signal_with_start_policies_after_close(s: Session) -> None:
 @scenario
 def signal_with_start_bad_arguments(s: Session) -> None:
     good = s.start_fields(signal_name="sig")
-    for label, change in {
-        "no signal": {"signal_name": ""},
-        "no id": {"workflow_id": ""},
-        "no type": {"workflow_type": None},
-        "no queue": {"task_queue": None},
-        "bad cron": {"cron_schedule": "x"},
-        "cron and delay": {"cron_schedule": "@hourly", "workflow_start_delay": 1},
-        "huge signal": {"signal_input": ["x" * (2 << 20)]},
-        "namespace": {"namespace": "nowhere"},
-    }.items():
+    for label, change in cases(
+        {
+            "no signal": {"signal_name": ""},
+            "no id": {"workflow_id": ""},
+            "no type": {"workflow_type": None},
+            "no queue": {"task_queue": None},
+            "bad cron": {"cron_schedule": "x"},
+            "cron and delay": {"cron_schedule": "@hourly", "workflow_start_delay": 1},
+            "huge signal": {"signal_input": ["x" * (2 << 20)]},
+            "namespace": {"namespace": "nowhere"},
+        }
+    ).items():
         s.call("SignalWithStartWorkflowExecution", label=label, **{**good, **change})
 
 
@@ -140,18 +143,20 @@ def cancel_request_life(s: Session) -> None:
 def cancel_request_bad_arguments(s: Session) -> None:
     started = s.start()
     unknown = "00000000-0000-4000-8000-000000000000"
-    for label, fields in {
-        "missing": {"workflow_execution": "missing"},
-        "none": {},
-        "bad run": {"workflow_execution": (s.wid(), "bad")},
-        "unknown run": {"workflow_execution": (s.wid(), unknown)},
-        "other chain": {"workflow_execution": s.wid(), "first_execution_run_id": unknown},
-        "bad chain": {"workflow_execution": s.wid(), "first_execution_run_id": "bad"},
-        "chain beats run": {
-            "workflow_execution": (s.wid(), unknown),
-            "first_execution_run_id": started.run_id,
-        },
-    }.items():
+    for label, fields in cases(
+        {
+            "missing": {"workflow_execution": "missing"},
+            "none": {},
+            "bad run": {"workflow_execution": (s.wid(), "bad")},
+            "unknown run": {"workflow_execution": (s.wid(), unknown)},
+            "other chain": {"workflow_execution": s.wid(), "first_execution_run_id": unknown},
+            "bad chain": {"workflow_execution": s.wid(), "first_execution_run_id": "bad"},
+            "chain beats run": {
+                "workflow_execution": (s.wid(), unknown),
+                "first_execution_run_id": started.run_id,
+            },
+        }
+    ).items():
         s.call("RequestCancelWorkflowExecution", label=label, **fields)
 
 
@@ -184,15 +189,21 @@ def terminate_with_defaults(s: Session) -> None:
 def terminate_bad_arguments(s: Session) -> None:
     started = s.start()
     unknown = "00000000-0000-4000-8000-000000000000"
-    for label, fields in {
-        "missing": {"workflow_execution": "missing"},
-        "none": {},
-        "bad run": {"workflow_execution": (s.wid(), "bad")},
-        "unknown run": {"workflow_execution": (s.wid(), unknown)},
-        "other chain": {"workflow_execution": s.wid(), "first_execution_run_id": unknown},
-        "huge details": {"workflow_execution": s.wid(), "details": ["x" * (2 << 20)]},
-        "chain": {"workflow_execution": s.wid(), "first_execution_run_id": started.run_id, "reason": "ok"},
-    }.items():
+    for label, fields in cases(
+        {
+            "missing": {"workflow_execution": "missing"},
+            "none": {},
+            "bad run": {"workflow_execution": (s.wid(), "bad")},
+            "unknown run": {"workflow_execution": (s.wid(), unknown)},
+            "other chain": {"workflow_execution": s.wid(), "first_execution_run_id": unknown},
+            "huge details": {"workflow_execution": s.wid(), "details": ["x" * (2 << 20)]},
+            "chain": {
+                "workflow_execution": s.wid(),
+                "first_execution_run_id": started.run_id,
+                "reason": "ok",
+            },
+        }
+    ).items():
         s.call("TerminateWorkflowExecution", label=label, **fields)
 
 

@@ -1,5 +1,7 @@
 """Starting workflows: id policies, request ids, eager start, delay, cron, arguments."""
 
+from typing import Any
+
 from tests.oracle.build import duration
 from tests.oracle.commands import broken, canceled, done
 from tests.oracle.registry import scenario
@@ -244,7 +246,7 @@ def _link(number: int) -> dict[str, object]:
 
 @scenario
 def start_with_bad_retry_policies(s: Session) -> None:
-    policies = [
+    policies: list[dict[str, Any]] = [
         {"initial_interval": duration(-1)},
         {"backoff_coefficient": 0.5},
         {"maximum_interval": duration(-1)},

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from tests.oracle.build import duration
+from tests.oracle.build import cases, duration
 from tests.oracle.commands import done
 from tests.oracle.registry import scenario
 from tests.oracle.session import Session
@@ -62,27 +62,29 @@ def namespace_life(s: Session) -> None:
 @scenario
 def namespace_bad_arguments(s: Session) -> None:
     day = 86400
-    for label, fields in {
-        "no name": {"namespace": "", "workflow_execution_retention_period": day},
-        "long name": {"namespace": "n" * 1001, "workflow_execution_retention_period": day},
-        "no retention": {"namespace": s.unique("a")},
-        "short retention": {"namespace": s.unique("b"), "workflow_execution_retention_period": 60},
-        "negative retention": {
-            "namespace": s.unique("c"),
-            "workflow_execution_retention_period": duration(-60),
-        },
-        "global": {
-            "namespace": s.unique("d"),
-            "workflow_execution_retention_period": day,
-            "is_global_namespace": True,
-        },
-        "other cluster": {
-            "namespace": s.unique("e"),
-            "workflow_execution_retention_period": day,
-            "active_cluster_name": "mars",
-        },
-        "default": {"namespace": "default", "workflow_execution_retention_period": day},
-    }.items():
+    for label, fields in cases(
+        {
+            "no name": {"namespace": "", "workflow_execution_retention_period": day},
+            "long name": {"namespace": "n" * 1001, "workflow_execution_retention_period": day},
+            "no retention": {"namespace": s.unique("a")},
+            "short retention": {"namespace": s.unique("b"), "workflow_execution_retention_period": 60},
+            "negative retention": {
+                "namespace": s.unique("c"),
+                "workflow_execution_retention_period": duration(-60),
+            },
+            "global": {
+                "namespace": s.unique("d"),
+                "workflow_execution_retention_period": day,
+                "is_global_namespace": True,
+            },
+            "other cluster": {
+                "namespace": s.unique("e"),
+                "workflow_execution_retention_period": day,
+                "active_cluster_name": "mars",
+            },
+            "default": {"namespace": "default", "workflow_execution_retention_period": day},
+        }
+    ).items():
         s.call("RegisterNamespace", label=label, **fields)
     s.call("UpdateNamespace", namespace="nowhere", update_info={"description": "x"})
     s.call("UpdateNamespace", namespace="")
@@ -139,40 +141,42 @@ def refused_by_default(s: Session) -> None:
     s.start()
     target = {"workflow_execution": s.wid()}
     deployment = {"deployment": {"series_name": "d", "build_id": "b"}}
-    for method, fields in {
-        "PauseWorkflowExecution": {"workflow_id": s.wid(), "request_id": "r"},
-        "UnpauseWorkflowExecution": {"workflow_id": s.wid(), "request_id": "r"},
-        "ListArchivedWorkflowExecutions": {},
-        "UpdateWorkerBuildIdCompatibility": {
-            "task_queue": s.tq(),
-            "add_new_build_id_in_new_default_set": "b",
-        },
-        "GetWorkerBuildIdCompatibility": {"task_queue": s.tq()},
-        "UpdateWorkerVersioningRules": {"task_queue": s.tq()},
-        "GetWorkerVersioningRules": {"task_queue": s.tq()},
-        "GetWorkerTaskReachability": {"build_ids": ["b"]},
-        "DescribeDeployment": deployment,
-        "ListDeployments": {},
-        "GetDeploymentReachability": deployment,
-        "GetCurrentDeployment": {"series_name": "d"},
-        "SetCurrentDeployment": deployment,
-        "CreateWorkflowRule": {"spec": {"id": "r"}},
-        "DescribeWorkflowRule": {"rule_id": "r"},
-        "DeleteWorkflowRule": {"rule_id": "r"},
-        "ListWorkflowRules": {},
-        "TriggerWorkflowRule": {"execution": s.wid(), "id": "r"},
-        "FetchWorkerConfig": {},
-        "UpdateWorkerConfig": {},
-        "StartNexusOperationExecution": {"operation_id": "o"},
-        "DescribeNexusOperationExecution": {"operation_id": "o"},
-        "PollNexusOperationExecution": {"operation_id": "o"},
-        "ListNexusOperationExecutions": {},
-        "CountNexusOperationExecutions": {},
-        "RequestCancelNexusOperationExecution": {"operation_id": "o"},
-        "TerminateNexusOperationExecution": {"operation_id": "o"},
-        "DeleteNexusOperationExecution": {"operation_id": "o"},
-        "PollWorkflowExecutionTimeSkipping": target,
-    }.items():
+    for method, fields in cases(
+        {
+            "PauseWorkflowExecution": {"workflow_id": s.wid(), "request_id": "r"},
+            "UnpauseWorkflowExecution": {"workflow_id": s.wid(), "request_id": "r"},
+            "ListArchivedWorkflowExecutions": {},
+            "UpdateWorkerBuildIdCompatibility": {
+                "task_queue": s.tq(),
+                "add_new_build_id_in_new_default_set": "b",
+            },
+            "GetWorkerBuildIdCompatibility": {"task_queue": s.tq()},
+            "UpdateWorkerVersioningRules": {"task_queue": s.tq()},
+            "GetWorkerVersioningRules": {"task_queue": s.tq()},
+            "GetWorkerTaskReachability": {"build_ids": ["b"]},
+            "DescribeDeployment": deployment,
+            "ListDeployments": {},
+            "GetDeploymentReachability": deployment,
+            "GetCurrentDeployment": {"series_name": "d"},
+            "SetCurrentDeployment": deployment,
+            "CreateWorkflowRule": {"spec": {"id": "r"}},
+            "DescribeWorkflowRule": {"rule_id": "r"},
+            "DeleteWorkflowRule": {"rule_id": "r"},
+            "ListWorkflowRules": {},
+            "TriggerWorkflowRule": {"execution": s.wid(), "id": "r"},
+            "FetchWorkerConfig": {},
+            "UpdateWorkerConfig": {},
+            "StartNexusOperationExecution": {"operation_id": "o"},
+            "DescribeNexusOperationExecution": {"operation_id": "o"},
+            "PollNexusOperationExecution": {"operation_id": "o"},
+            "ListNexusOperationExecutions": {},
+            "CountNexusOperationExecutions": {},
+            "RequestCancelNexusOperationExecution": {"operation_id": "o"},
+            "TerminateNexusOperationExecution": {"operation_id": "o"},
+            "DeleteNexusOperationExecution": {"operation_id": "o"},
+            "PollWorkflowExecutionTimeSkipping": target,
+        }
+    ).items():
         known = {
             name: value
             for name, value in fields.items()
@@ -204,13 +208,15 @@ def nexus_endpoint_errors(s: Session) -> None:
 
 @scenario
 def listing_errors(s: Session) -> None:
-    for label, query in {
-        "syntax": "WorkflowId = ",
-        "unknown column": "Nope = 1",
-        "bad type": "OracleInt = 'x'",
-        "bad operator": "WorkflowType > 3",
-        "limit": "WorkflowId = 'x' LIMIT 3",
-    }.items():
+    for label, query in cases(
+        {
+            "syntax": "WorkflowId = ",
+            "unknown column": "Nope = 1",
+            "bad type": "OracleInt = 'x'",
+            "bad operator": "WorkflowType > 3",
+            "limit": "WorkflowId = 'x' LIMIT 3",
+        }
+    ).items():
         s.call("ListWorkflowExecutions", query=query, label=label)
         s.call("CountWorkflowExecutions", query=query, label=label)
     s.call("ListWorkflowExecutions", next_page_token=b"garbage", label="token")

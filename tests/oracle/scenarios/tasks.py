@@ -1,6 +1,7 @@
 """Workflow tasks: failing, transient attempts, sticky queues, timeouts, heartbeats, tokens, buffering."""
 
 import time
+from typing import Any
 
 from tests.oracle.commands import (
     activity,
@@ -14,18 +15,18 @@ from tests.oracle.registry import scenario
 from tests.oracle.session import Outcome, Session
 
 
-def sticky(s: Session, seconds: float = 10) -> dict[str, object]:
+def sticky(s: Session, seconds: float = 10) -> dict[str, Any]:
     """Sticky attributes naming this scenario's sticky queue."""
     return {"worker_task_queue": sticky_queue(s), "schedule_to_start_timeout": seconds}
 
 
-def sticky_queue(s: Session) -> dict[str, object]:
+def sticky_queue(s: Session) -> dict[str, Any]:
     """This scenario's sticky queue."""
     return {"name": s.tq("-sticky"), "kind": "TASK_QUEUE_KIND_STICKY", "normal_name": s.tq()}
 
 
 def wake_sticky(s: Session, label: str = "sticky") -> Outcome:
-    """Signals while a poller already waits on the sticky queue: without one the task would go to the normal queue."""
+    """Signals while a poller already waits on the sticky queue: without one the task goes elsewhere."""
     waiting = s.later("PollWorkflowTaskQueue", task_queue=sticky_queue(s))
     time.sleep(0.5)
     s.signal()
@@ -183,7 +184,7 @@ def shutdown_worker_unloads_sticky_queue(s: Session) -> None:
 def heartbeat_with_inline_task(s: Session) -> None:
     s.start()
     task = s.poll(quiet=True)
-    flags = {"return_new_workflow_task": True, "force_create_new_workflow_task": True}
+    flags: dict[str, Any] = {"return_new_workflow_task": True, "force_create_new_workflow_task": True}
     second = s.complete(task, sticky_attributes=sticky(s), **flags)
     s.describe()
     third = s.complete(second.workflow_task, sticky_attributes=sticky(s), **flags)

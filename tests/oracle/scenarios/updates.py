@@ -6,9 +6,10 @@ from concurrent.futures import Future
 from typing import Any
 
 from temporalio.api.common.v1 import message_pb2 as common
+from temporalio.api.failure.v1 import message_pb2 as failures
 from temporalio.api.update.v1 import message_pb2 as update
 
-from tests.oracle.build import message, payload
+from tests.oracle.build import cases, message, payload
 from tests.oracle.commands import application, continue_as_new, done, protocol_message, timer
 from tests.oracle.registry import scenario
 from tests.oracle.scenarios.tasks import sticky
@@ -46,9 +47,7 @@ def accept(received: Any) -> dict[str, Any]:
 
 def reject(received: Any) -> dict[str, Any]:
     """The rejection of an update request message."""
-    failure = message(
-        update.Rejection.DESCRIPTOR.fields_by_name["failure"].message_type, application("no", "No")
-    )
+    failure = message(failures.Failure.DESCRIPTOR, application("no", "No"))
     body = update.Rejection(
         rejected_request_message_id=received.id,
         rejected_request_sequencing_event_id=received.event_id,
@@ -284,27 +283,31 @@ def update_bad_arguments(s: Session) -> None:
     _ready(s)
     unknown = "00000000-0000-4000-8000-000000000000"
     body = {"name": "n"}
-    for label, over in {
-        "no execution": {"workflow_execution": None},
-        "missing": {"workflow_execution": "missing"},
-        "bad run": {"workflow_execution": (s.wid(), "bad")},
-        "unknown run": {"workflow_execution": (s.wid(), unknown)},
-        "other chain": {"first_execution_run_id": unknown},
-        "no request": {"request": None},
-        "no meta": {"request": {"input": body}},
-        "long id": {"request": {"meta": {"update_id": "u" * 1001}, "input": body}},
-        "no input": {"request": {"meta": {"update_id": "u"}}},
-        "no name": {"request": {"meta": {"update_id": "u"}, "input": {}}},
-        "namespace": {"namespace": "nowhere"},
-    }.items():
+    for label, over in cases(
+        {
+            "no execution": {"workflow_execution": None},
+            "missing": {"workflow_execution": "missing"},
+            "bad run": {"workflow_execution": (s.wid(), "bad")},
+            "unknown run": {"workflow_execution": (s.wid(), unknown)},
+            "other chain": {"first_execution_run_id": unknown},
+            "no request": {"request": None},
+            "no meta": {"request": {"input": body}},
+            "long id": {"request": {"meta": {"update_id": "u" * 1001}, "input": body}},
+            "no input": {"request": {"meta": {"update_id": "u"}}},
+            "no name": {"request": {"meta": {"update_id": "u"}, "input": {}}},
+            "namespace": {"namespace": "nowhere"},
+        }
+    ).items():
         s.call("UpdateWorkflowExecution", 3, label, **fields(s, **over))
-    for label, poll in {
-        "no ref": {},
-        "no execution": {"update_ref": {"update_id": "u"}},
-        "no id": {"update_ref": {"workflow_execution": s.wid()}},
-        "unknown": {"update_ref": {"workflow_execution": s.wid(), "update_id": "zz"}},
-        "missing": {"update_ref": {"workflow_execution": "missing", "update_id": "zz"}},
-    }.items():
+    for label, poll in cases(
+        {
+            "no ref": {},
+            "no execution": {"update_ref": {"update_id": "u"}},
+            "no id": {"update_ref": {"workflow_execution": s.wid()}},
+            "unknown": {"update_ref": {"workflow_execution": s.wid(), "update_id": "zz"}},
+            "missing": {"update_ref": {"workflow_execution": "missing", "update_id": "zz"}},
+        }
+    ).items():
         s.call("PollWorkflowExecutionUpdate", 3, label, **poll)
 
 
@@ -314,7 +317,7 @@ def update_in_flight_limit(s: Session) -> None:
     waiting = [send(s, f"u{number}", timeout=6) for number in range(10)]
     s.call("UpdateWorkflowExecution", 2, "eleventh", **fields(s, "u10"))
     s.call("TerminateWorkflowExecution", workflow_execution=s.wid())
-    # Whether the server had already retried the aborted update decides the text, so only the code is compared.
+    # Whether the server had already retried the aborted update decides the text: compare only the code.
     s.record("first", waiting[0].result(30).code)
 
 
