@@ -6,7 +6,7 @@ its close event.
 
 from tenuto.engine import child, query, start, update, workflow_task
 from tenuto.engine import events as ev
-from tenuto.engine.context import CommandFailed, Completion, not_found, open_run
+from tenuto.engine.context import CommandFailed, Completion, is_child_of, not_found, open_run
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.retry import next_retry, validate
 from tenuto.engine.types import Terminate
@@ -311,15 +311,6 @@ def terminate_request(draft: Draft, request: Terminate) -> None:
         message.details if message.HasField("details") else None,
     )
     draft.reply = True
-
-
-def is_child_of(rd: RunDraft, parent: object) -> bool:
-    """The run's parent is exactly that run of that workflow."""
-    own = rd.terms.parent
-    return own is not None and (own.workflow_id, own.run_id) == (
-        getattr(parent, "workflow_id", None),
-        getattr(parent, "run_id", None),
-    )
 
 
 def expire(rd: RunDraft) -> bool:

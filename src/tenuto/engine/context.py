@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tenuto.engine.chain import ClosedRun, Run, Terms
+from tenuto.engine.chain import ClosedRun, ParentLink, Run, Terms
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import Reason, Rejected
 from tenuto.limits import LIMITS, Limits
@@ -69,6 +69,12 @@ def open_run(draft: Draft, run_id: str, first_run_id: str = "") -> RunDraft:
     if found.rd is None or not found.rd.run.open:
         raise not_found(COMPLETED_TEXT)
     return found.rd
+
+
+def is_child_of(rd: RunDraft, parent: ParentLink) -> bool:
+    """The run's parent is exactly that run of that workflow."""
+    own = rd.terms.parent
+    return own is not None and (own.workflow_id, own.run_id) == (parent.workflow_id, parent.run_id)
 
 
 class CommandFailed(Exception):

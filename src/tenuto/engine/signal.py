@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from tenuto.engine import events as ev
 from tenuto.engine import workflow_task
-from tenuto.engine.close import is_child_of
-from tenuto.engine.context import find_run, invalid, not_found
+from tenuto.engine.context import find_run, invalid, is_child_of, not_found
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import CancelReply, Reason, Rejected, RequestCancel, Signal, SignalReply
 from tenuto.limits import LIMITS
