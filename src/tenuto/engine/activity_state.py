@@ -1,7 +1,8 @@
 """The life of one pending activity: its events and notes, and what can be read off its state.
 
-An activity has no event for its start until it closes (execution-semantics 4.1, 4.5); all that happens in between is notes.
-This room must never decide a request; it offers the words that the other activity rooms decide with.
+An activity has no event for its start until it closes (execution-semantics 4.1, 4.5); all that happens in
+between is notes. This room must never decide a request; it offers the words that the other activity rooms
+decide with.
 """
 
 import copy
@@ -18,14 +19,15 @@ from tenuto.engine.retry import (
     START_TO_CLOSE,
     policy,
 )
-from tenuto.engine.types import Dispatch, DispatchKind
+from tenuto.engine.types import ActivityHandout, Dispatch, DispatchKind
 from tenuto.wire import Message, common, failure, history
 
-# ---- reading --------------------------------------------------------------------------------------------------------------
+# ---- reading -----------------------------------------------------------------------------------------------
 
 
 def deadlines(activity: Activity) -> list[tuple[int, int, int]]:
-    """Every running timeout as (instant, scheduled id, timeout type): sorted, they fire in this order. None while paused."""
+    """Every running timeout as (instant, scheduled id, timeout type): sorted, they fire in this order. None
+    while paused."""
     if activity.paused is not None:
         return []
     bases = [(activity.schedule_to_close_ns, activity.first_scheduled_at, SCHEDULE_TO_CLOSE)]
@@ -69,7 +71,8 @@ def retry_at(activity: Activity, now: int) -> int:
 
 
 def dispatch(activity: Activity, run_id: str, workflow_priority: bytes = b"") -> Dispatch:
-    """What matching is shown of the current attempt. ``workflow_priority``: serialized Priority of the run."""
+    """What matching is shown of the current attempt. ``workflow_priority``: serialized Priority of the
+    run."""
     return Dispatch(
         kind=DispatchKind.ACTIVITY,
         run_id=run_id,
@@ -84,7 +87,8 @@ def dispatch(activity: Activity, run_id: str, workflow_priority: bytes = b"") ->
 
 
 def merged_priority(workflow: bytes, own: bytes) -> bytes:
-    """The activity's priority, field by field falling back on the workflow's. All serialized Priority messages."""
+    """The activity's priority, field by field falling back on the workflow's. All serialized Priority
+    messages."""
     if not own or not workflow:
         return own or workflow
     result = common.Priority.FromString(workflow)
@@ -92,7 +96,24 @@ def merged_priority(workflow: bytes, own: bytes) -> bytes:
     return result.SerializeToString()
 
 
-# ---- closing --------------------------------------------------------------------------------------------------------------
+def handout(
+    rd: RunDraft, scheduled_id: int, scheduled: history.ActivityTaskScheduledEventAttributes | None = None
+) -> ActivityHandout:
+    """What the worker of the started attempt is told. Its activity is a copy, its priority merged with the
+    workflow's."""
+    activity = copy.copy(rd.activities[scheduled_id])
+    activity.priority = merged_priority(rd.terms.priority, activity.priority)
+    return ActivityHandout(
+        workflow_id=rd.draft.workflow_id,
+        run_id=rd.run.run_id,
+        workflow_type=rd.terms.workflow_type,
+        activity=activity,
+        heartbeat_details=activity.heartbeat_details,
+        scheduled=scheduled,
+    )
+
+
+# ---- closing -----------------------------------------------------------------------------------------------
 
 
 def close(
@@ -102,7 +123,8 @@ def close(
     attributes: Any,
     worker_version: common.WorkerVersionStamp | None = None,
 ) -> None:
-    """Write the closing event, and before it the started event of the last attempt, dated when that attempt began."""
+    """Write the closing event, and before it the started event of the last attempt, dated when that attempt
+    began."""
     if activity.started and activity.started_event_id == NO_EVENT:
         started = history.ActivityTaskStartedEventAttributes(
             scheduled_event_id=activity.scheduled_id,
@@ -126,7 +148,7 @@ def last_failure(activity: Activity) -> failure.Failure | None:
     return failure.Failure.FromString(activity.last_failure) if activity.last_failure else None
 
 
-# ---- events ---------------------------------------------------------------------------------------------------------------
+# ---- events ------------------------------------------------------------------------------------------------
 
 
 def applied_scheduled(rd: RunDraft, event: history.HistoryEvent) -> None:
@@ -153,7 +175,8 @@ def applied_scheduled(rd: RunDraft, event: history.HistoryEvent) -> None:
 
 
 def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
-    """Live, the closing event follows at once; in a history cut by a reset, this is an attempt that was lost."""
+    """Live, the closing event follows at once; in a history cut by a reset, this is an attempt that was
+    lost."""
     a = event.activity_task_started_event_attributes
     if a.scheduled_event_id not in rd.activities:
         return
@@ -201,7 +224,7 @@ APPLY = {
 SETTLE = {ev.ACTIVITY_STARTED: settled_started}
 
 
-# ---- notes ----------------------------------------------------------------------------------------------------------------
+# ---- notes -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +257,8 @@ class Heartbeaten:
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded:
-    """The running attempt failed and another follows, ``wait_ns`` from now, or, while paused, at an operator's word."""
+    """The running attempt failed and another follows, ``wait_ns`` from now, or, while paused, at an
+    operator's word."""
 
     scheduled_id: int
     at: int

@@ -155,7 +155,7 @@ def dispatches(chain: Chain, agenda: Agenda) -> Iterator[Dispatch]:
         yield waiting
     if state.run.open and state.run.paused is None:
         for scheduled_id in sorted(agenda.ready):
-            yield activity.dispatch(state.activities[scheduled_id], state.run.run_id)
+            yield activity.dispatch(state.activities[scheduled_id], state.run.run_id, state.terms.priority)
 
 
 def messages(chain: Chain) -> Iterator[Outgoing]:

@@ -171,6 +171,10 @@ class Run(msgspec.Struct, array_like=True):
     """Serialized ResetPointInfo, oldest first."""
     delete_at_close: bool = False
     speculative_dropped: int = 0
+    reset_request_id: str = ""
+    """Request id of the reset that made this run: the same reset is not done twice."""
+    reset_children: tuple[str, ...] = ()
+    """Workflow ids of children that the reset cut off: this run may terminate them and start them anew."""
 
     @property
     def open(self) -> bool:
@@ -216,7 +220,7 @@ class Activity(msgspec.Struct, array_like=True):
     reset_heartbeat: bool = False
     keep_paused: bool = False
     priority: bytes = b""
-    """Serialized Priority, already merged with the workflow's."""
+    """Serialized Priority, its own; what goes to a worker is merged with the workflow's."""
     original_options: bytes = b""
     """Serialized ActivityOptions as scheduled, kept once UpdateActivityOptions has changed them."""
     worker_stamp: bytes = b""

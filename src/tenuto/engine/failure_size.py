@@ -40,8 +40,8 @@ def retained(reason: failure.Failure | None) -> bytes:
 
 
 def truncate(reason: failure.Failure, limit: int) -> failure.Failure:
-    """A failure of at most about ``limit`` bytes: its type and retryability, then as much as fits of source, message,
-    stack trace and causes. Details and encoded attributes are dropped."""
+    """A failure of at most about ``limit`` bytes: its type and retryability, then as much as fits of source,
+    message, stack trace and causes. Details and encoded attributes are dropped."""
     result = failure.Failure()
     if reason.HasField("application_failure_info"):
         result.application_failure_info.type = _cut(reason.application_failure_info.type, limit)

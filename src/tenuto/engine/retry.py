@@ -1,7 +1,7 @@
 """Retry policies: defaults, validity, and whether and when a failed attempt is followed by another.
 
-One rule serves activities and workflows (execution-semantics 4.3). This room holds arithmetic only: it must never look at a
-chain, a draft or a clock.
+One rule serves activities and workflows (execution-semantics 4.3). This room holds arithmetic only: it must
+never look at a chain, a draft or a clock.
 """
 
 import math
@@ -33,8 +33,8 @@ MAX_DURATION_NS = 2**63 - 1
 
 
 def policy(message: common.RetryPolicy | None, default: bool) -> Retry | None:
-    """The policy with its defaults filled in. ``None`` stays none, or, with ``default``, becomes the all-default policy
-    that every activity has."""
+    """The policy with its defaults filled in. ``None`` stays none, or, with ``default``, becomes the
+    all-default policy that every activity has."""
     if message is None:
         if not default:
             return None
@@ -62,8 +62,8 @@ def to_wire(retry: Retry) -> common.RetryPolicy:
 
 
 def validate(message: common.RetryPolicy) -> str | None:
-    """What is wrong with a policy, as the caller will read it; None when nothing is. Defaults are filled in first, and a
-    policy of one attempt is never wrong, since nothing else of it is used."""
+    """What is wrong with a policy, as the caller will read it; None when nothing is. Defaults are filled in
+    first, and a policy of one attempt is never wrong, since nothing else of it is used."""
     filled = policy(message, default=True)
     assert filled is not None
     if filled.maximum_attempts == 1:
@@ -108,8 +108,8 @@ def interval(retry: Retry, attempt: int) -> int:
 
 
 def is_retryable(reason: failure.Failure | None, retry: Retry) -> bool:
-    """Whether this failure allows another attempt. Only the failure itself is looked at, never its causes; no failure at
-    all is retryable."""
+    """Whether this failure allows another attempt. Only the failure itself is looked at, never its causes; no
+    failure at all is retryable."""
     if reason is None:
         return True
     kind = reason.WhichOneof("failure_info")
@@ -139,11 +139,12 @@ def next_retry(
     cancel_requested: bool = False,
     paused: bool = False,
 ) -> tuple[int | None, int]:
-    """What follows attempt ``attempt``, which has just failed with ``reason`` (or timed out by ``timeout_type``).
+    """What follows attempt ``attempt``, which has just failed with ``reason`` (or timed out by
+    ``timeout_type``).
 
-    Returns the wait (ns) until the next attempt with RETRY_STATE_IN_PROGRESS, or None with the RetryState that says why
-    there is none. ``expires_at``: no attempt may begin later (0: no such limit). A paused one always gets its next
-    attempt, with no wait of its own.
+    Returns the wait (ns) until the next attempt with RETRY_STATE_IN_PROGRESS, or None with the RetryState
+    that says why there is none. ``expires_at``: no attempt may begin later (0: no such limit). A paused one
+    always gets its next attempt, with no wait of its own.
     """
     if retry is None:
         return None, State.RETRY_STATE_RETRY_POLICY_NOT_SET
