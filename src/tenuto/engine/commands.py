@@ -172,7 +172,7 @@ def complete(draft: Draft, request: CompleteWorkflowTask) -> None:
     )
     query.answer(task)
     _bind(rd, message)
-    _stamp_worker(rd, message, completed.event_id)
+    stamp_worker(rd, message, completed.event_id)
     for command in message.commands:
         _execute(task, command)
     update.process_rest(task)
@@ -253,7 +253,7 @@ class ProblemsOver:
         workflow_task.ProblemsReported(b"").apply(rd)
 
 
-def _stamp_worker(rd: RunDraft, message: ws.RespondWorkflowTaskCompletedRequest, completed_id: int) -> None:
+def stamp_worker(rd: RunDraft, message: ws.RespondWorkflowTaskCompletedRequest, completed_id: int) -> None:
     build_id, checksum = message.worker_version_stamp.build_id, message.binary_checksum
     if workflow_task.PROBLEMS in rd.terms.search_attributes:
         rd.note(ProblemsOver())

@@ -32,7 +32,7 @@ def update(draft: Draft, request: UpdateOptions) -> None:
     new = workflow.WorkflowExecutionOptions()
     new.CopyFrom(old)
     for path in message.update_mask.paths:
-        _merge(new, message.workflow_execution_options, path)
+        merge(new, message.workflow_execution_options, path)
     draft.reply = ws.UpdateWorkflowExecutionOptionsResponse(workflow_execution_options=new)
     if new == old:
         return
@@ -52,7 +52,7 @@ def emit_changed(
     rd.emit(ev.OPTIONS_UPDATED, attributes, ignorable=True)
 
 
-def _merge(target: workflow.WorkflowExecutionOptions, source: workflow.WorkflowExecutionOptions, path: str) -> None:
+def merge(target: workflow.WorkflowExecutionOptions, source: workflow.WorkflowExecutionOptions, path: str) -> None:
     snake = "".join("_" + letter.lower() if letter.isupper() else letter for letter in path)
     head, _, rest = snake.partition(".")
     if head == "versioning_override":
