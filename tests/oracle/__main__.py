@@ -39,12 +39,7 @@ def main() -> int:
             other = options.ours or stack.enter_context(real_server())
         else:
             other = options.ours or stack.enter_context(our_server())
-        with ThreadPoolExecutor(2) as pool:
-            left = pool.submit(run_all, real, chosen, options.concurrency)
-            right = pool.submit(run_all, other, chosen, options.concurrency)
-            diffs = {
-                name: difference(name, text, right.result()[name]) for name, text in left.result().items()
-            }
+        diffs = compare(real, other, chosen, options.concurrency)
     if not options.quiet:
         for name, diff in sorted(diffs.items()):
             if diff:

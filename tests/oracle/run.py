@@ -24,7 +24,7 @@ def transcript(target: Target, name: str, scenario: Scenario) -> str:
     began = time.monotonic()
     try:
         scenario(session)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         where = traceback.extract_tb(error.__traceback__)[-1]
         session.record(f"SCENARIO STOPPED: {type(error).__name__} at {where.name}", str(error)[:400])
     text = session.finish()
@@ -71,7 +71,7 @@ def compare(
 ) -> dict[str, str]:
     """The difference per scenario between the servers at two addresses, driven at the same time.
 
-    A hundred scenarios at once on a small machine upset each other's timing, so those that differ are tried again
+    Many scenarios at once on a small machine upset each other's timing, so those that differ are tried again
     calmly, and only what differs then counts.
     """
     diffs = _compare_once(real, other, chosen, concurrency)

@@ -65,7 +65,7 @@ class Bench:
         """Records what an awaitable gives, or the chain of errors it raises."""
         try:
             value = await asyncio.wait_for(awaited, 30)
-        except (Exception, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
             self.s.record(label, _chain(error))
             return None
         self.s.record(label, value)

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from tests.oracle.build import cases
 from tests.oracle.commands import (
     activity,
     cancel_activity,
@@ -245,16 +246,20 @@ def poll_deadlines(s: Session) -> None:
 @scenario
 def poll_bad_arguments(s: Session) -> None:
     for method in ("PollWorkflowTaskQueue", "PollActivityTaskQueue"):
-        for label, fields in {
-            "no queue": {},
-            "empty queue": {"task_queue": ""},
-            "long queue": {"task_queue": "q" * 1001},
-            "no namespace": {"task_queue": s.tq(), "namespace": ""},
-            "namespace": {"task_queue": s.tq(), "namespace": "nowhere"},
-            "long identity": {"task_queue": s.tq(), "identity": "i" * 1001},
-            "partition": {"task_queue": "/_sys/x/1"},
-            "sticky without normal": {"task_queue": {"name": s.tq("s"), "kind": "TASK_QUEUE_KIND_STICKY"}},
-        }.items():
+        for label, fields in cases(
+            {
+                "no queue": {},
+                "empty queue": {"task_queue": ""},
+                "long queue": {"task_queue": "q" * 1001},
+                "no namespace": {"task_queue": s.tq(), "namespace": ""},
+                "namespace": {"task_queue": s.tq(), "namespace": "nowhere"},
+                "long identity": {"task_queue": s.tq(), "identity": "i" * 1001},
+                "partition": {"task_queue": "/_sys/x/1"},
+                "sticky without normal": {
+                    "task_queue": {"name": s.tq("s"), "kind": "TASK_QUEUE_KIND_STICKY"}
+                },
+            }
+        ).items():
             s.call(method, 3, label, **fields)
 
 
