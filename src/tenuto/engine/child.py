@@ -1,0 +1,386 @@
+"""Children: the parent's side (initiated, started, closed) and the child's (first task, report of the close).
+
+A child's first workflow task waits until the parent has recorded its start; its close is reported once, by
+the last run of its chain (execution-semantics 5.3). This room must never reach into another chain: it only
+owes messages (`outgoing`).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from tenuto.engine import child_command, outgoing, workflow_task
+from tenuto.engine import events as ev
+from tenuto.engine.chain import Child, Out, Outgoing, RootLink
+from tenuto.engine.context import Completion
+from tenuto.engine.draft import Draft, RunDraft
+from tenuto.engine.types import ChildClosed, Delivered, FirstTask, StartReply
+from tenuto.wire import Message, enums_workflow, history
+from tenuto.wire import command as wire_command
+from tenuto.wire import workflowservice as ws
+
+Conflict = enums_workflow.WorkflowIdConflictPolicy
+ALREADY_EXISTS, NAMESPACE_NOT_FOUND = 1, 2
+"""Values of StartChildWorkflowExecutionFailedCause."""
+
+# ---- the parent asks ---------------------------------------------------------------------------------------
+
+
+def start(task: Completion, command: wire_command.Command) -> None:
+    """START_CHILD_WORKFLOW_EXECUTION."""
+    wanted = command.start_child_workflow_execution_command_attributes
+    attributes = child_command.normalised(task, wanted)
+    event = task.rd.emit(ev.CHILD_INITIATED, attributes, metadata=command.user_metadata)
+    task.initiated_children.add(attributes.workflow_id)
+    owe_start(task.rd, event, task.rd.run.run_id)
+
+
+def owe_start(rd: RunDraft, initiated: history.HistoryEvent, requester: str) -> None:
+    """Owe the start that the INITIATED event asks for. ``requester`` is the run that asked first: the child's
+    request id is derived from it, so that a run made by a reset finds the child that its base run has already
+    started."""
+    a = initiated.start_child_workflow_execution_initiated_event_attributes
+    request_id = f"{requester}:{initiated.event_id}:0"
+    request = ws.StartWorkflowExecutionRequest(
+        namespace=a.namespace,
+        workflow_id=a.workflow_id,
+        workflow_type=a.workflow_type,
+        task_queue=a.task_queue,
+        request_id=request_id,
+        workflow_id_reuse_policy=a.workflow_id_reuse_policy,
+        workflow_id_conflict_policy=Conflict.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+        cron_schedule=a.cron_schedule,
+    )
+    for name in _CARRIED:
+        if a.HasField(name):  # type: ignore[arg-type]
+            getattr(request, name).CopyFrom(getattr(a, name))
+    _merge_priority(rd, a, request)
+    if initiated.HasField("user_metadata"):
+        request.user_metadata.CopyFrom(initiated.user_metadata)
+    root = rd.terms.root or RootLink(rd.draft.workflow_id, rd.run.run_id)
+    payload = outgoing.ChildStart(request.SerializeToString(), root, a.parent_close_policy, a.control)
+    target = (a.namespace_id, a.workflow_id, "")
+    message = outgoing.owe(
+        rd.draft, Out.START_CHILD, rd.run.run_id, initiated.event_id, target, payload, request_id
+    )
+    rd.note(StartOwed(initiated.event_id, message.out_id, request_id))
+
+
+_CARRIED = (
+    "input",
+    "workflow_execution_timeout",
+    "workflow_run_timeout",
+    "workflow_task_timeout",
+    "retry_policy",
+    "header",
+    "memo",
+    "search_attributes",
+    "versioning_override",
+)
+
+
+def _merge_priority(
+    rd: RunDraft,
+    a: history.StartChildWorkflowExecutionInitiatedEventAttributes,
+    request: ws.StartWorkflowExecutionRequest,
+) -> None:
+    """The child's own priority, field by field over its parent's."""
+    if rd.terms.priority:
+        request.priority.ParseFromString(rd.terms.priority)
+    if a.HasField("priority"):
+        request.priority.MergeFrom(a.priority)
+
+
+@dataclass(frozen=True, slots=True)
+class StartOwed:
+    """The start of a child is on its way."""
+
+    initiated_id: int
+    out_id: int
+    request_id: str
+
+    def apply(self, rd: RunDraft) -> None:
+        child = rd.children.edit(self.initiated_id)
+        child.out_id, child.request_id = self.out_id, self.request_id
+
+
+def awaits_start(rd: RunDraft, initiated_id: int) -> bool:
+    """The run has asked for this child and has not heard of its start."""
+    child = rd.children.get(initiated_id)
+    return child is not None and not child.run_id
+
+
+# ---- the parent hears --------------------------------------------------------------------------------------
+
+
+def start_answered(draft: Draft, rd: RunDraft | None, message: Outgoing, request: Delivered) -> None:
+    """The child has been started, or its start was refused. ``rd`` is None when the parent's run has closed."""
+    payload = msgspec.msgpack.decode(message.payload, type=outgoing.ChildStart)
+    refusal = request.refusal
+    waiting = rd is not None and awaits_start(rd, message.reference)
+    if refusal is not None:
+        if rd is not None and waiting:
+            cause = NAMESPACE_NOT_FOUND if outgoing.namespace_missing(refusal) else ALREADY_EXISTS
+            _record_start_failed(rd, rd.children[message.reference], cause, payload.control)
+            workflow_task.wake(rd)
+        return
+    run_id = request.reply.first_run_id or request.reply.run_id
+    if rd is None:
+        _impose(draft, message, payload.policy, run_id)
+        return
+    if waiting:
+        header = ws.StartWorkflowExecutionRequest.FromString(payload.request)
+        _record_started(rd, rd.children[message.reference], run_id, header)
+        workflow_task.wake(rd)
+    _owe_first_task(draft, message, run_id)
+
+
+def _record_started(
+    rd: RunDraft, child: Child, run_id: str, request: ws.StartWorkflowExecutionRequest | None = None
+) -> None:
+    attributes = history.ChildWorkflowExecutionStartedEventAttributes(
+        namespace=child.namespace, namespace_id=child.namespace_id, initiated_event_id=child.initiated_id
+    )
+    attributes.workflow_execution.workflow_id, attributes.workflow_execution.run_id = (
+        child.workflow_id,
+        run_id,
+    )
+    attributes.workflow_type.name = child.workflow_type
+    if request is not None and request.HasField("header"):
+        attributes.header.CopyFrom(request.header)
+    rd.emit(ev.CHILD_STARTED, attributes)
+
+
+def _record_start_failed(rd: RunDraft, child: Child, cause: int, control: str) -> None:
+    attributes = history.StartChildWorkflowExecutionFailedEventAttributes(
+        namespace=child.namespace,
+        namespace_id=child.namespace_id,
+        workflow_id=child.workflow_id,
+        cause=cause,  # type: ignore[arg-type]
+        control=control,
+        initiated_event_id=child.initiated_id,
+    )
+    attributes.workflow_type.name = child.workflow_type
+    rd.emit(ev.CHILD_START_FAILED, attributes)
+
+
+def _owe_first_task(draft: Draft, message: Outgoing, run_id: str) -> None:
+    target = (message.namespace_id, message.workflow_id, run_id)
+    outgoing.owe(draft, Out.FIRST_TASK, message.run_id, message.reference, target)
+
+
+def child_closed(draft: Draft, request: ChildClosed) -> None:
+    """A child has closed for good. News for a parent that is gone, closed, or no longer waits are no news."""
+    draft.reply = True
+    rd = _waiting_parent(draft, request.run_id)
+    child = rd.children.get(request.initiated_id) if rd is not None else None
+    if rd is None or child is None or child.workflow_id != request.child.workflow_id:
+        return
+    if not child.run_id:
+        # The report has overtaken the answer to the start: history must still show the start first.
+        draft.out.drop(child.out_id)
+        _record_started(rd, child, request.child.run_id)
+        child = rd.children[request.initiated_id]
+    kind, attributes = _closing_event(request.event)
+    attributes.namespace, attributes.namespace_id = child.namespace, child.namespace_id
+    attributes.workflow_execution.CopyFrom(request.child)
+    attributes.workflow_type.name = child.workflow_type
+    attributes.initiated_event_id, attributes.started_event_id = child.initiated_id, child.started_id
+    rd.emit(kind, attributes)
+    workflow_task.wake(rd)
+
+
+def _waiting_parent(draft: Draft, run_id: str) -> RunDraft | None:
+    """The open run that waits in the name of ``run_id``: itself, or the run that resets have made from it."""
+    if not draft.runs or not draft.run.run.open:
+        return None
+    rd = draft.run
+    if not run_id or rd.run.run_id == run_id:
+        return rd
+    record = draft.closed.get(run_id)
+    if record is None or not record.run.reset_run_id:
+        return None
+    return rd if rd.terms.original_run_id == record.terms.original_run_id else None
+
+
+def _closing_event(event: history.HistoryEvent) -> tuple[int, Any]:
+    """The parent's event for a child's close event: its kind, and its attributes with what the child leaves
+    behind."""
+    kind = event.event_type
+    if kind == ev.COMPLETED:
+        completed = event.workflow_execution_completed_event_attributes
+        result = history.ChildWorkflowExecutionCompletedEventAttributes()
+        _copy(result, completed, "result")
+        return ev.CHILD_COMPLETED, result
+    if kind == ev.FAILED:
+        failed = event.workflow_execution_failed_event_attributes
+        failure = history.ChildWorkflowExecutionFailedEventAttributes(retry_state=failed.retry_state)
+        _copy(failure, failed, "failure")
+        return ev.CHILD_FAILED, failure
+    if kind == ev.CANCELED:
+        canceled = history.ChildWorkflowExecutionCanceledEventAttributes()
+        _copy(canceled, event.workflow_execution_canceled_event_attributes, "details")
+        return ev.CHILD_CANCELED, canceled
+    if kind == ev.TIMED_OUT:
+        state = event.workflow_execution_timed_out_event_attributes.retry_state
+        return ev.CHILD_TIMED_OUT, history.ChildWorkflowExecutionTimedOutEventAttributes(retry_state=state)
+    return ev.CHILD_TERMINATED, history.ChildWorkflowExecutionTerminatedEventAttributes()
+
+
+def _copy(into: Message, source: Message, name: str) -> None:
+    if source.HasField(name):
+        getattr(into, name).CopyFrom(getattr(source, name))
+
+
+# ---- the parent closes -------------------------------------------------------------------------------------
+
+
+def close_run(rd: RunDraft) -> None:
+    """The run closes, in whatever way but by a reset: impose the parent-close policies, and withdraw what it
+    has asked of others and was not answered yet (execution-semantics 5.3, 5.4)."""
+    draft = rd.draft
+    for child in sorted(rd.children.values(), key=lambda child: child.initiated_id):
+        message = draft.out.get(child.out_id)
+        if message is not None and not child.run_id:
+            withdraw(draft, message, child.parent_close_policy)
+        elif child.run_id and child.parent_close_policy != outgoing.ABANDON:
+            target = (child.namespace_id, child.workflow_id, child.run_id)
+            payload = outgoing.ParentClose(child.parent_close_policy)
+            outgoing.owe(draft, Out.PARENT_CLOSED, rd.run.run_id, child.initiated_id, target, payload)
+    for item in rd.externals.values():
+        draft.out.drop(item.out_id)
+
+
+def withdraw(draft: Draft, message: Outgoing, policy: int) -> None:
+    """Take an unanswered START_CHILD back. One owed since an earlier commit may already have started the
+    child: its entry becomes an order to treat that child, if there is one, by the policy."""
+    if draft.chain is None or message.out_id not in draft.chain.out:
+        draft.out.drop(message.out_id)
+        return
+    entry = draft.out.edit(message.out_id)
+    entry.kind = Out.PARENT_CLOSED
+    entry.payload = msgspec.msgpack.encode(outgoing.ParentClose(policy, started=False))
+
+
+def policy_answered(draft: Draft, message: Outgoing, request: Delivered) -> None:
+    """The child has heard the policy; or the answer belongs to the start that was under way when it was withdrawn."""
+    payload = msgspec.msgpack.decode(message.payload, type=outgoing.ParentClose)
+    if request.refusal is not None:
+        return
+    if isinstance(request.reply, StartReply):
+        _impose(draft, message, payload.policy, request.reply.first_run_id or request.reply.run_id)
+    elif payload.policy == outgoing.REQUEST_CANCEL and not payload.started:
+        _owe_first_task(draft, message, "")
+
+
+def _impose(draft: Draft, message: Outgoing, policy: int, run_id: str) -> None:
+    """The parent is gone and the child has just been started: nothing may leave it without its first task for
+    ever."""
+    if policy != outgoing.TERMINATE:
+        _owe_first_task(draft, message, run_id)
+    if policy != outgoing.ABANDON:
+        target = (message.namespace_id, message.workflow_id, run_id)
+        payload = outgoing.ParentClose(policy)
+        outgoing.owe(draft, Out.PARENT_CLOSED, message.run_id, message.reference, target, payload)
+
+
+# ---- the child's side --------------------------------------------------------------------------------------
+
+
+def first_task(draft: Draft, request: FirstTask) -> None:
+    """The parent has recorded the start: let the child begin. A no-op for a run that has begun, or has been
+    succeeded."""
+    draft.reply = True
+    if not draft.runs:
+        return
+    rd = draft.run
+    if request.run_id and rd.run.run_id != request.run_id:
+        return
+    if not request.run_id and not _is_child_of(rd, request):
+        return
+    if rd.run.open and rd.run.awaits_parent:
+        rd.note(ParentReady())
+        workflow_task.wake(rd)
+
+
+def _is_child_of(rd: RunDraft, request: FirstTask) -> bool:
+    own, asked = rd.terms.parent, request.parent
+    if own is None or asked is None:
+        return False
+    return (own.workflow_id, own.run_id, own.initiated_id) == (
+        asked.workflow_id,
+        asked.run_id,
+        asked.initiated_id,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ParentReady:
+    """The run need not wait for its parent any more."""
+
+    def apply(self, rd: RunDraft) -> None:
+        rd.run.awaits_parent = False
+
+
+def report_close(rd: RunDraft, close_event: history.HistoryEvent) -> None:
+    """The run, a child, has closed for good: tell its parent."""
+    parent = rd.terms.parent
+    if parent is None:
+        return
+    payload = outgoing.ChildClose(rd.terms.workflow_type, close_event.SerializeToString())
+    target = (parent.namespace_id, parent.workflow_id, parent.run_id)
+    outgoing.owe(rd.draft, Out.CHILD_CLOSED, rd.run.run_id, parent.initiated_id, target, payload)
+
+
+# ---- apply -------------------------------------------------------------------------------------------------
+
+
+def applied_initiated(rd: RunDraft, event: history.HistoryEvent) -> None:
+    a = event.start_child_workflow_execution_initiated_event_attributes
+    rd.children.put(
+        event.event_id,
+        Child(
+            initiated_id=event.event_id,
+            namespace=a.namespace,
+            namespace_id=a.namespace_id,
+            workflow_id=a.workflow_id,
+            workflow_type=a.workflow_type.name,
+            request_id="",
+            parent_close_policy=a.parent_close_policy or outgoing.TERMINATE,
+        ),
+    )
+
+
+def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
+    a = event.child_workflow_execution_started_event_attributes
+    if a.initiated_event_id not in rd.children:
+        return
+    child = rd.children.edit(a.initiated_event_id)
+    child.run_id = a.workflow_execution.run_id
+    child.out_id = 0
+    child.started_id = event.event_id
+
+
+def settled_started(rd: RunDraft, event: history.HistoryEvent) -> None:
+    initiated_id = event.child_workflow_execution_started_event_attributes.initiated_event_id
+    if initiated_id in rd.children:
+        rd.children.edit(initiated_id).started_id = event.event_id
+
+
+def applied_gone(rd: RunDraft, event: history.HistoryEvent) -> None:
+    """The child has closed, or never began."""
+    rd.children.drop(getattr(event, ev.ATTRIBUTES[event.event_type]).initiated_event_id)
+
+
+APPLY = {
+    ev.CHILD_INITIATED: applied_initiated,
+    ev.CHILD_STARTED: applied_started,
+    ev.CHILD_START_FAILED: applied_gone,
+    ev.CHILD_COMPLETED: applied_gone,
+    ev.CHILD_FAILED: applied_gone,
+    ev.CHILD_CANCELED: applied_gone,
+    ev.CHILD_TIMED_OUT: applied_gone,
+    ev.CHILD_TERMINATED: applied_gone,
+}
+SETTLE = {ev.CHILD_STARTED: settled_started}

@@ -1,0 +1,277 @@
+"""Messages between chains: what one owes another, as a request for the receiver, and what its answer means to
+the sender.
+
+A message is sent again until it is answered, so a receiver must bear a repetition: starts and signals carry a
+request id derived from the sender's run and event, everything else is harmless twice. This room must never
+know how a message travels.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from tenuto.engine import child, external
+from tenuto.engine import events as ev
+from tenuto.engine.chain import Out, Outgoing, ParentLink, RootLink
+from tenuto.engine.draft import Draft, RunDraft
+from tenuto.engine.types import (
+    ChildClosed,
+    Delivered,
+    FirstTask,
+    Namespace,
+    Reason,
+    Rejected,
+    RequestCancel,
+    Signal,
+    Start,
+    Terminate,
+)
+from tenuto.wire import common, enums_workflow, errordetails, history
+from tenuto.wire import workflowservice as ws
+
+Reuse = enums_workflow.WorkflowIdReusePolicy
+Conflict = enums_workflow.WorkflowIdConflictPolicy
+TERMINATE, ABANDON, REQUEST_CANCEL = 1, 2, 3
+SYSTEM = "history-service"
+PARENT_CLOSED_TEXT = "by parent close policy"
+_TRANSIENT = frozenset(
+    {Reason.UNAVAILABLE, Reason.STALE, Reason.BUSY, Reason.CONCURRENT, Reason.ABORTED, Reason.NOT_READY}
+)
+
+# ---- payloads ----------------------------------------------------------------------------------------------
+
+
+class ChildStart(msgspec.Struct, frozen=True, array_like=True):
+    """Of START_CHILD. ``request`` is a serialized StartWorkflowExecutionRequest."""
+
+    request: bytes
+    root: RootLink
+    policy: int
+    """The parent-close policy, for the case that the parent closes before the answer."""
+    control: str = ""
+
+
+class ExternalCall(msgspec.Struct, frozen=True, array_like=True):
+    """Of SIGNAL and CANCEL. ``request`` is the serialized public request."""
+
+    request: bytes
+    child_only: bool = False
+
+
+class ChildClose(msgspec.Struct, frozen=True, array_like=True):
+    """Of CHILD_CLOSED. ``event`` is the child's serialized close event."""
+
+    child_type: str
+    event: bytes
+
+
+class ParentClose(msgspec.Struct, frozen=True, array_like=True):
+    """Of PARENT_CLOSED. ``started`` is False when it is not known whether the child exists at all."""
+
+    policy: int
+    started: bool = True
+
+
+# ---- sending -----------------------------------------------------------------------------------------------
+
+
+def owe(
+    draft: Draft,
+    kind: int,
+    run_id: str,
+    reference: int,
+    target: tuple[str, str, str],
+    payload: msgspec.Struct | None = None,
+    request_id: str = "",
+) -> Outgoing:
+    """Owe the run ``target`` (namespace id, workflow id, run id or "") a message of ``kind`` on behalf of
+    ``run_id``."""
+    return draft.send(
+        Outgoing(
+            out_id=0,
+            kind=kind,
+            run_id=run_id,
+            reference=reference,
+            namespace_id=target[0],
+            workflow_id=target[1],
+            target_run_id=target[2],
+            request_id=request_id or f"{run_id}:{reference}:{kind}",
+            payload=b"" if payload is None else msgspec.msgpack.encode(payload),
+        )
+    )
+
+
+def event_uuid(run_id: str, event_id: int) -> str:
+    """A UUID that names one event of one run for ever: the request id of what the event asks for."""
+    digest = hashlib.blake2b(f"{run_id}:{event_id}".encode(), digest_size=16).digest()
+    return str(uuid.UUID(bytes=digest, version=4))
+
+
+# ---- at the receiver's door --------------------------------------------------------------------------------
+
+
+def to_request(
+    message: Outgoing, source_key: tuple[str, str], namespace: Namespace
+) -> tuple[tuple[str, str], Any]:
+    """The receiving chain's key and the request to decide there. ``source_key`` is the sender's key and ``namespace``
+    its namespace."""
+    link = ParentLink(namespace.name, namespace.id, source_key[1], message.run_id, message.reference)
+    return (message.namespace_id, message.workflow_id), _BUILD[message.kind](message, link)
+
+
+def _start(message: Outgoing, link: ParentLink) -> Start:
+    payload = msgspec.msgpack.decode(message.payload, type=ChildStart)
+    request = ws.StartWorkflowExecutionRequest.FromString(payload.request)
+    if request.workflow_id_reuse_policy == Reuse.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING:
+        request.workflow_id_reuse_policy = Reuse.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+        request.workflow_id_conflict_policy = Conflict.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+    return Start(request, parent=link, root=payload.root)
+
+
+def _first_task(message: Outgoing, link: ParentLink) -> FirstTask:
+    return FirstTask(message.target_run_id, parent=link)
+
+
+def _signal(message: Outgoing, link: ParentLink) -> Signal:
+    payload = msgspec.msgpack.decode(message.payload, type=ExternalCall)
+    return Signal(
+        ws.SignalWorkflowExecutionRequest.FromString(payload.request),
+        run_id=message.target_run_id,
+        source=_source(link),
+        child_of=link if payload.child_only else None,
+    )
+
+
+def _cancel(message: Outgoing, link: ParentLink) -> RequestCancel:
+    payload = msgspec.msgpack.decode(message.payload, type=ExternalCall)
+    return RequestCancel(
+        ws.RequestCancelWorkflowExecutionRequest.FromString(payload.request),
+        run_id=message.target_run_id,
+        source=_source(link),
+        source_initiated_id=message.reference,
+        child_of=link if payload.child_only else None,
+    )
+
+
+def _child_closed(message: Outgoing, link: ParentLink) -> ChildClosed:
+    payload = msgspec.msgpack.decode(message.payload, type=ChildClose)
+    return ChildClosed(
+        run_id=message.target_run_id,
+        initiated_id=message.reference,
+        child=_source(link),
+        child_type=payload.child_type,
+        event=history.HistoryEvent.FromString(payload.event),
+    )
+
+
+def _parent_closed(message: Outgoing, link: ParentLink) -> Terminate | RequestCancel | FirstTask:
+    """The parent's policy, aimed at the child's chain of runs; the receiver checks that it is this parent's child."""
+    payload = msgspec.msgpack.decode(message.payload, type=ParentClose)
+    execution = common.WorkflowExecution(workflow_id=message.workflow_id)
+    if payload.policy == TERMINATE:
+        termination = ws.TerminateWorkflowExecutionRequest(
+            namespace=link.namespace,
+            workflow_execution=execution,
+            reason=PARENT_CLOSED_TEXT,
+            identity=SYSTEM,
+            first_execution_run_id=message.target_run_id,
+        )
+        return Terminate(termination, child_of=link)
+    if payload.policy == REQUEST_CANCEL:
+        cancellation = ws.RequestCancelWorkflowExecutionRequest(
+            namespace=link.namespace,
+            workflow_execution=execution,
+            identity=SYSTEM,
+            request_id=message.request_id,
+            first_execution_run_id=message.target_run_id,
+        )
+        return RequestCancel(cancellation, source=_source(link), child_of=link)
+    return FirstTask(message.target_run_id, parent=link)
+
+
+def _source(link: ParentLink) -> common.WorkflowExecution:
+    return common.WorkflowExecution(workflow_id=link.workflow_id, run_id=link.run_id)
+
+
+_BUILD: dict[int, Any] = {
+    Out.START_CHILD: _start,
+    Out.FIRST_TASK: _first_task,
+    Out.SIGNAL: _signal,
+    Out.CANCEL: _cancel,
+    Out.CHILD_CLOSED: _child_closed,
+    Out.PARENT_CLOSED: _parent_closed,
+}
+
+
+# ---- the receiver's answer ---------------------------------------------------------------------------------
+
+
+def is_transient(refusal: Rejected) -> bool:
+    """The receiver may answer otherwise later: send the message again."""
+    return refusal.reason in _TRANSIENT
+
+
+def namespace_missing(refusal: Rejected) -> bool:
+    return isinstance(refusal.detail, errordetails.NamespaceNotFoundFailure)
+
+
+def delivered(draft: Draft, request: Delivered) -> None:
+    """The receiver has answered: the message is done with, and its sender may learn something from the
+    answer. Replies True, or False when the message is still owed and must be sent again later. An answer to a
+    message that is not owed any more changes nothing."""
+    draft.reply = True
+    message = draft.out.get(request.out_id)
+    if message is None or not draft.runs:
+        return
+    if request.refusal is not None and is_transient(request.refusal):
+        draft.reply = False
+        return
+    draft.out.drop(request.out_id)
+    current = draft.run
+    rd = current if current.run.open and current.run.run_id == message.run_id else None
+    if message.kind == Out.START_CHILD:
+        child.start_answered(draft, rd, message, request)
+    elif message.kind == Out.PARENT_CLOSED:
+        child.policy_answered(draft, message, request)
+    elif rd is not None and message.kind in (Out.SIGNAL, Out.CANCEL):
+        external.answered(rd, message, request.refusal)
+
+
+# ---- reset -------------------------------------------------------------------------------------------------
+
+
+def adopt(rd: RunDraft, base_run_id: str, events: Iterable[history.HistoryEvent]) -> None:
+    """A reset made ``rd`` from ``base_run_id`` by copying ``events``: what those events ask of other chains
+    is owed by the new run now, under the request ids the base run used, and what only the lost part of the
+    base run asked for is withdrawn."""
+    draft = rd.draft
+    taken: set[int] = set()
+    for message in list(draft.out.values()):
+        if message.run_id != base_run_id or message.kind not in (Out.START_CHILD, Out.SIGNAL, Out.CANCEL):
+            continue
+        if message.kind == Out.START_CHILD and child.awaits_start(rd, message.reference):
+            moved = draft.out.edit(message.out_id)
+            moved.run_id = rd.run.run_id
+            rd.note(child.StartOwed(message.reference, message.out_id, message.request_id))
+            taken.add(message.reference)
+        elif message.kind != Out.START_CHILD and message.reference in rd.externals:
+            moved = draft.out.edit(message.out_id)
+            moved.run_id = rd.run.run_id
+            rd.note(external.CallOwed(message.reference, message.out_id))
+            taken.add(message.reference)
+        elif message.kind == Out.START_CHILD:
+            child.withdraw(draft, message, ABANDON)
+        else:
+            draft.out.drop(message.out_id)
+    for event in events:
+        if event.event_id in taken:
+            continue
+        if event.event_type == ev.CHILD_INITIATED and child.awaits_start(rd, event.event_id):
+            child.owe_start(rd, event, base_run_id)
+        elif (
+            event.event_type in (ev.SIGNAL_INITIATED, ev.CANCEL_INITIATED) and event.event_id in rd.externals
+        ):
+            external.owe_call(rd, event, base_run_id)
