@@ -1,7 +1,7 @@
 """The values matching speaks: queues, offers, polls, queries and their pairs.
 
-Everything here is an immutable value or a protocol. This module must never hold behaviour, import a protocol message, or
-know what a workflow is beyond the names in a `Ticket`.
+Everything here is an immutable value or a protocol. This module must never hold behaviour, import a protocol
+message, or know what a workflow is beyond the names in a `Ticket`.
 """
 
 import enum
@@ -24,7 +24,8 @@ class QueueKind(enum.IntEnum):
 
 
 class QueueKey(NamedTuple):
-    """One task queue. ``normal_name`` is set exactly for sticky queues: the queue the worker shares with others."""
+    """One task queue. ``normal_name`` is set exactly for sticky queues: the queue the worker shares with
+    others."""
 
     namespace_id: str
     name: str
@@ -62,7 +63,8 @@ class Offer:
     """When the dispatch became owed (ns); 0: unknown, then it has no age."""
     deployment: str = ""
     build_id: str = ""
-    """With ``deployment``: only versioned polls of exactly this build take the offer. Both empty: only unversioned polls."""
+    """With ``deployment``: only versioned polls of exactly this build take the offer. Both empty: only
+    unversioned polls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ class Poller:
     identity: str
     poll_id: str
     max_tasks_per_second: float | None = None
-    """Asks for a dispatch limit on the whole queue. Heeded on activity queues only; the last poll wins; 0 pauses."""
+    """Asks for a dispatch limit on the whole queue. Heeded on activity queues only; the last poll wins; 0
+    pauses."""
     worker_instance_key: str = ""
     build_id: str = ""
     deployment: str = ""
@@ -119,7 +122,8 @@ class OfferResult(enum.Enum):
     REFUSED_STICKY = "refused_sticky"
     """Nobody has polled this sticky queue lately: use the normal queue."""
     NO_CREDIT = "no_credit"
-    """The queue's window is full (or matching is closed): keep the offer until the credit callback names the queue."""
+    """The queue's window is full (or matching is closed): keep the offer until the credit callback names the
+    queue."""
 
 
 class QueryHandover(enum.Enum):
