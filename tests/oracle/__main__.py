@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from tests.oracle.harness import our_server, real_server
 from tests.oracle.registry import load
-from tests.oracle.run import CONCURRENCY, DURATIONS, run_all, summary
+from tests.oracle.run import CONCURRENCY, DURATIONS, compare, run_all, summary
 
 
 def main() -> int:
