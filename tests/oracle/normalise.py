@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from temporalio.api.common.v1 import message_pb2 as common
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MASKED = re.compile(r"please retry \([0-9a-f]{8}\)")
 _DELETED = re.compile(r"-deleted-[0-9a-f]{5}\b")
 _LONG_HEX = re.compile(r"\b[0-9a-f]{32}\b")
 _TRACE_PLACE = re.compile(r'File "[^"]*", line \d+')
@@ -49,6 +50,7 @@ class Normaliser:
         raw = raw.replace(self._salt, "SALT")
         raw = _PRINTED_INSTANTS.sub("<instant>", raw)
         raw = _DELETED.sub("-deleted-<prefix>", _JSON_INSTANT.sub("<instant>", raw))
+        raw = _MASKED.sub("please retry (<code>)", raw)
         raw = _LONG_HEX.sub("<hex>", _TRACE_PLACE.sub("File", raw))
         return _UUID.sub(lambda match: self._uuid(match.group()), raw)
 

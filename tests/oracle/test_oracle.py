@@ -1,6 +1,6 @@
 """Every scenario, told by the real server and by ours, reads the same.
 
-Slow and greedy (two servers, all scenarios at once), so on request only: `TENUTO_ORACLE=1 pytest tests/oracle`.
+Slow and greedy, for it drives two servers at once, so on request only: `TENUTO_ORACLE=1 pytest tests/oracle`.
 """
 
 import os
