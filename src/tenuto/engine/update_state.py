@@ -9,7 +9,7 @@ from tenuto.engine.chain import NO_EVENT, PendingUpdate, Run, UpdateRecord
 from tenuto.engine.context import Found, not_found
 from tenuto.engine.draft import RunDraft
 from tenuto.engine.types import Reason, Rejected, UpdateNotice, UpdateReply
-from tenuto.limits import LIMITS, Limits
+from tenuto.limits import LIMITS
 from tenuto.wire import errordetails, failure, history
 from tenuto.wire import update as wire_update
 
@@ -77,30 +77,30 @@ def unprocessed() -> wire_update.Outcome:
 # ---- admission ---------------------------------------------------------------------------------------------
 
 
-def check_limits(rd: RunDraft, request: wire_update.Request, limits: Limits = LIMITS) -> None:
+def check_limits(rd: RunDraft, request: wire_update.Request) -> None:
     in_flight = len(rd.pending_updates) + sum(1 for record in rd.updates.values() if not record.completed_id)
-    if in_flight >= limits.updates_in_flight:
+    if in_flight >= LIMITS.updates_in_flight:
         text = (
-            f"limit on number of concurrent in-flight updates has been reached ({limits.updates_in_flight})"
+            f"limit on number of concurrent in-flight updates has been reached ({LIMITS.updates_in_flight})"
         )
         raise Rejected(Reason.CONCURRENT, text)
-    check_total(rd, limits)
+    check_total(rd)
     size = sum(pending.size for pending in rd.pending_updates.values())
-    if size + request.ByteSize() >= limits.updates_in_flight_bytes:
-        bound = limits.updates_in_flight_bytes
+    if size + request.ByteSize() >= LIMITS.updates_in_flight_bytes:
+        bound = LIMITS.updates_in_flight_bytes
         raise Rejected(
             Reason.CONCURRENT,
             f"limit on total payload size of in-flight updates has been reached ({bound} bytes)",
         )
 
 
-def check_total(rd: RunDraft, limits: Limits = LIMITS) -> None:
+def check_total(rd: RunDraft) -> None:
     """Raises PRECONDITION when the run has had as many updates as it may have. Rejected ones do not count."""
-    if len(rd.pending_updates) + len(rd.updates) >= limits.updates_per_run:
+    if len(rd.pending_updates) + len(rd.updates) >= LIMITS.updates_per_run:
         raise Rejected(
             Reason.PRECONDITION,
             "The limit on the total number of distinct updates in this workflow has been reached "
-            f"({limits.updates_per_run}). Make sure any duplicate updates share an Update ID so the server "
+            f"({LIMITS.updates_per_run}). Make sure any duplicate updates share an Update ID so the server "
             "can deduplicate them, and consider rejecting updates that you aren't going to process. "
             "You can also Continue-as-New to avoid this; "
             "we recommend you check Continue-as-New Suggested in your Workflow.",
