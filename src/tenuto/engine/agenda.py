@@ -116,7 +116,7 @@ class Agenda:
             return False
         if at == activity.deadline(item, state.terms):
             return True
-        return at == item.scheduled_at and not item.started and key not in self.ready
+        return at == item.scheduled_at and not item.started and item.paused is None and key not in self.ready
 
     def take_due(self, chain: Chain, now: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
         """Remove and return what is due: scheduled ids of activities, ids of timers."""
