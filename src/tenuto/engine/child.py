@@ -13,7 +13,7 @@ import msgspec
 from tenuto.engine import child_command, outgoing, workflow_task
 from tenuto.engine import events as ev
 from tenuto.engine.chain import Child, Out, Outgoing, RootLink
-from tenuto.engine.context import Completion
+from tenuto.engine.context import Completion, is_child_of, no_such_chain
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import ChildClosed, Delivered, FirstTask, StartReply
 from tenuto.wire import Message, enums_workflow, history
@@ -49,7 +49,7 @@ def owe_start(rd: RunDraft, initiated: history.HistoryEvent, requester: str) -> 
         task_queue=a.task_queue,
         request_id=request_id,
         workflow_id_reuse_policy=a.workflow_id_reuse_policy,
-        workflow_id_conflict_policy=Conflict.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+        workflow_id_conflict_policy=_conflict_policy(rd, a.workflow_id),  # type: ignore[arg-type]
         cron_schedule=a.cron_schedule,
     )
     for name in _CARRIED:
@@ -65,6 +65,13 @@ def owe_start(rd: RunDraft, initiated: history.HistoryEvent, requester: str) -> 
         rd.draft, Out.START_CHILD, rd.run.run_id, initiated.event_id, target, payload, request_id
     )
     rd.note(StartOwed(initiated.event_id, message.out_id, request_id))
+
+
+def _conflict_policy(rd: RunDraft, workflow_id: str) -> int:
+    """A child that a reset cut off may still run: the run that goes another way replaces it."""
+    if workflow_id in rd.run.reset_children:
+        return Conflict.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+    return Conflict.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 
 
 _CARRIED = (
@@ -103,6 +110,9 @@ class StartOwed:
     def apply(self, rd: RunDraft) -> None:
         child = rd.children.edit(self.initiated_id)
         child.out_id, child.request_id = self.out_id, self.request_id
+        cut_off = rd.run.reset_children
+        if child.workflow_id in cut_off:
+            rd.run.reset_children = tuple(name for name in cut_off if name != child.workflow_id)
 
 
 def awaits_start(rd: RunDraft, initiated_id: int) -> bool:
@@ -172,6 +182,8 @@ def _owe_first_task(draft: Draft, message: Outgoing, run_id: str) -> None:
 
 def child_closed(draft: Draft, request: ChildClosed) -> None:
     """A child has closed for good. News for a parent that is gone, closed, or no longer waits are no news."""
+    if not draft.runs:
+        raise no_such_chain(draft)
     draft.reply = True
     rd = _waiting_parent(draft, request.run_id)
     child = rd.children.get(request.initiated_id) if rd is not None else None
@@ -179,7 +191,6 @@ def child_closed(draft: Draft, request: ChildClosed) -> None:
         return
     if not child.run_id:
         # The report has overtaken the answer to the start: history must still show the start first.
-        draft.out.drop(child.out_id)
         _record_started(rd, child, request.child.run_id)
         child = rd.children[request.initiated_id]
     kind, attributes = _closing_event(request.event)
@@ -193,9 +204,9 @@ def child_closed(draft: Draft, request: ChildClosed) -> None:
 
 def _waiting_parent(draft: Draft, run_id: str) -> RunDraft | None:
     """The open run that waits in the name of ``run_id``: itself, or the run that resets have made from it."""
-    if not draft.runs or not draft.run.run.open:
-        return None
     rd = draft.run
+    if not rd.run.open:
+        return None
     if not run_id or rd.run.run_id == run_id:
         return rd
     record = draft.closed.get(run_id)
@@ -291,28 +302,17 @@ def _impose(draft: Draft, message: Outgoing, policy: int, run_id: str) -> None:
 def first_task(draft: Draft, request: FirstTask) -> None:
     """The parent has recorded the start: let the child begin. A no-op for a run that has begun, or has been
     succeeded."""
-    draft.reply = True
     if not draft.runs:
-        return
+        raise no_such_chain(draft)
+    draft.reply = True
     rd = draft.run
     if request.run_id and rd.run.run_id != request.run_id:
         return
-    if not request.run_id and not _is_child_of(rd, request):
+    if not request.run_id and (request.parent is None or not is_child_of(rd, request.parent)):
         return
     if rd.run.open and rd.run.awaits_parent:
         rd.note(ParentReady())
         workflow_task.wake(rd)
-
-
-def _is_child_of(rd: RunDraft, request: FirstTask) -> bool:
-    own, asked = rd.terms.parent, request.parent
-    if own is None or asked is None:
-        return False
-    return (own.workflow_id, own.run_id, own.initiated_id) == (
-        asked.workflow_id,
-        asked.run_id,
-        asked.initiated_id,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +356,7 @@ def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
     a = event.child_workflow_execution_started_event_attributes
     if a.initiated_event_id not in rd.children:
         return
+    _no_longer_owed(rd, a.initiated_event_id)
     child = rd.children.edit(a.initiated_event_id)
     child.run_id = a.workflow_execution.run_id
     child.out_id = 0
@@ -370,7 +371,16 @@ def settled_started(rd: RunDraft, event: history.HistoryEvent) -> None:
 
 def applied_gone(rd: RunDraft, event: history.HistoryEvent) -> None:
     """The child has closed, or never began."""
-    rd.children.drop(getattr(event, ev.ATTRIBUTES[event.event_type]).initiated_event_id)
+    initiated_id = getattr(event, ev.ATTRIBUTES[event.event_type]).initiated_event_id
+    _no_longer_owed(rd, initiated_id)
+    rd.children.drop(initiated_id)
+
+
+def _no_longer_owed(rd: RunDraft, initiated_id: int) -> None:
+    """What became of the child is known, from whomever: its start must not be asked for again."""
+    child = rd.children.get(initiated_id)
+    if child is not None and child.out_id:
+        rd.draft.out.drop(child.out_id)
 
 
 APPLY = {

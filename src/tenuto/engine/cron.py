@@ -70,6 +70,8 @@ class Cron:
         return None if found is None else found * SECOND
 
     def _search(self, second: int) -> int | None:
+        if not (self.minutes and self.hours and self.months):
+            return None
         last_year = datetime.fromtimestamp(second, self.zone).year + _HORIZON_YEARS
         while True:
             local = datetime.fromtimestamp(second, self.zone)

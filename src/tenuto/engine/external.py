@@ -50,7 +50,7 @@ def signal(task: Completion, command: wire_command.Command) -> None:
         child_workflow_only=wanted.child_workflow_only,
     )
     for name in ("input", "header"):
-        if wanted.HasField(name):  # type: ignore[arg-type]
+        if wanted.HasField(name):
             getattr(attributes, name).CopyFrom(getattr(wanted, name))
     event = rd.emit(ev.SIGNAL_INITIATED, attributes, metadata=command.user_metadata)
     _send(rd, event)
@@ -190,7 +190,7 @@ def owe_call(rd: RunDraft, initiated: history.HistoryEvent, requester: str) -> N
         target, child_only, kind = a.workflow_execution, a.child_workflow_only, Out.SIGNAL
         request = ws.SignalWorkflowExecutionRequest(signal_name=a.signal_name, control=a.control)
         for name in ("input", "header"):
-            if a.HasField(name):  # type: ignore[arg-type]
+            if a.HasField(name):
                 getattr(request, name).CopyFrom(getattr(a, name))
     else:
         b = initiated.request_cancel_external_workflow_execution_initiated_event_attributes

@@ -16,6 +16,7 @@ import msgspec
 from tenuto.engine import child, external
 from tenuto.engine import events as ev
 from tenuto.engine.chain import Out, Outgoing, ParentLink, RootLink
+from tenuto.engine.context import no_such_chain
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import (
     ChildClosed,
@@ -37,9 +38,8 @@ Conflict = enums_workflow.WorkflowIdConflictPolicy
 TERMINATE, ABANDON, REQUEST_CANCEL = 1, 2, 3
 SYSTEM = "history-service"
 PARENT_CLOSED_TEXT = "by parent close policy"
-_TRANSIENT = frozenset(
-    {Reason.UNAVAILABLE, Reason.STALE, Reason.BUSY, Reason.CONCURRENT, Reason.ABORTED, Reason.NOT_READY}
-)
+TRANSIENT = frozenset({Reason.UNAVAILABLE, Reason.STALE, Reason.BUSY, Reason.CONCURRENT})
+"""Refusals after which the same message may succeed later."""
 
 # ---- payloads ----------------------------------------------------------------------------------------------
 
@@ -211,7 +211,7 @@ _BUILD: dict[int, Any] = {
 
 def is_transient(refusal: Rejected) -> bool:
     """The receiver may answer otherwise later: send the message again."""
-    return refusal.reason in _TRANSIENT
+    return refusal.reason in TRANSIENT
 
 
 def namespace_missing(refusal: Rejected) -> bool:
@@ -223,8 +223,10 @@ def delivered(draft: Draft, request: Delivered) -> None:
     answer. Replies True, or False when the message is still owed and must be sent again later. An answer to a
     message that is not owed any more changes nothing."""
     draft.reply = True
+    if not draft.runs:
+        raise no_such_chain(draft)
     message = draft.out.get(request.out_id)
-    if message is None or not draft.runs:
+    if message is None:
         return
     if request.refusal is not None and is_transient(request.refusal):
         draft.reply = False
