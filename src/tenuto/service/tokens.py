@@ -1,0 +1,119 @@
+"""Opaque tokens: what a caller carries from one call to the next.
+
+Each is a small tagged array. A caller must never look inside, and the service must never trust more of a token than that it
+names things: whether they (still) exist is decided behind. Every token names its namespace.
+"""
+
+import msgspec
+
+
+class WorkflowToken(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
+    """A started workflow task."""
+
+    namespace_id: str
+    workflow_id: str
+    run_id: str
+    scheduled_id: int
+    started_id: int
+    started_at: int
+    attempt: int
+
+
+class ActivityToken(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
+    """A started activity attempt."""
+
+    namespace_id: str
+    workflow_id: str
+    run_id: str
+    scheduled_id: int
+    activity_id: str
+    attempt: int
+    started_at: int
+
+
+class QueryToken(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
+    """A query handed to a worker on its own."""
+
+    namespace_id: str
+    task_queue: str
+    query_id: str
+
+
+class HistoryToken(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
+    """Where a history reader stands in one run. Event ids count from 1."""
+
+    namespace_id: str
+    workflow_id: str
+    run_id: str
+    next_id: int
+    """First event the reader has not got. Backwards: the last one."""
+    end_id: int
+    """Events before this one were stored when the token was made."""
+    open: bool
+    backwards: bool = False
+    task: bool = False
+    """Continues the history of a workflow task: its virtual events follow the last page."""
+
+
+class ListToken(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False):
+    """Continues a list of runs after this one."""
+
+    close_at: int | None
+    start_at: int
+    run_id: str
+
+
+class NameToken(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):
+    """Continues a list of named things after this name."""
+
+    name: str
+
+
+TaskToken = WorkflowToken | ActivityToken | QueryToken
+Token = WorkflowToken | ActivityToken | QueryToken | HistoryToken | ListToken | NameToken
+
+_encode = msgspec.msgpack.Encoder().encode
+_task = msgspec.msgpack.Decoder(TaskToken)
+_history = msgspec.msgpack.Decoder(HistoryToken)
+_list = msgspec.msgpack.Decoder(ListToken)
+_name = msgspec.msgpack.Decoder(NameToken)
+
+
+class Malformed(Exception):
+    """Not a token of the expected kind."""
+
+
+def encode(token: Token) -> bytes:
+    return _encode(token)
+
+
+def decode_task(data: bytes) -> TaskToken:
+    """Raises `Malformed`."""
+    try:
+        return _task.decode(data)
+    except msgspec.MsgspecError as error:
+        raise Malformed from error
+
+
+def decode_history(data: bytes) -> HistoryToken:
+    """Raises `Malformed`."""
+    try:
+        return _history.decode(data)
+    except msgspec.MsgspecError as error:
+        raise Malformed from error
+
+
+def decode_list(data: bytes) -> ListToken:
+    """Raises `Malformed`."""
+    try:
+        return _list.decode(data)
+    except msgspec.MsgspecError as error:
+        raise Malformed from error
+
+
+def decode_name(data: bytes) -> str:
+    """Raises `Malformed`."""
+    try:
+        return _name.decode(data).name
+    except msgspec.MsgspecError as error:
+        raise Malformed from error
