@@ -33,6 +33,9 @@ from tenuto.engine.chain import (
 from tenuto.engine.types import Notice, Stamp
 from tenuto.wire import Message, history, sdk_metadata
 
+COPIED_ROW_EVENTS = 64
+COPIED_ROW_BYTES = 64 * 1024
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -334,16 +337,30 @@ class RunDraft:
         for event in self.events:
             event.task_id = task_id
             task_id += 1
-        if self.copied:
-            self._add_row(self.copied)
+        for part in self._copied_parts():
+            self._add_row(part)
         for batch in self.batches():
-            self._add_row(batch)
+            self.run.history_bytes += self._add_row(batch)
         return task_id
 
-    def _add_row(self, batch: Sequence[history.HistoryEvent]) -> None:
+    def _copied_parts(self) -> Iterator[list[history.HistoryEvent]]:
+        """Copied events in rows of a size that a page can hold. Their bytes were counted when they were replayed."""
+        part: list[history.HistoryEvent] = []
+        size = 0
+        for event in self.copied:
+            part.append(event)
+            size += event.ByteSize()
+            if len(part) >= COPIED_ROW_EVENTS or size >= COPIED_ROW_BYTES:
+                yield part
+                part, size = [], 0
+        if part:
+            yield part
+
+    def _add_row(self, batch: Sequence[history.HistoryEvent]) -> int:
+        """The row's size in bytes."""
         raw = history.History(events=batch).SerializeToString()
         self.rows.append((batch[0].event_id, batch[-1].event_id, raw))
-        self.run.history_bytes += len(raw)
+        return len(raw)
 
     def write_task_events(self) -> None:
         """Write the scheduled and started events of a virtual workflow task into history, at the ids it was promised."""

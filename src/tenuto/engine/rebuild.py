@@ -21,6 +21,7 @@ def replay(rd: RunDraft, events: Sequence[history.HistoryEvent], listener: Liste
     for event in events:
         assert event.event_id == rd.run.next_event_id, "history has a gap"
         rd.run.next_event_id = event.event_id + 1
+        rd.run.history_bytes += event.ByteSize()
         draft.apply(rd, event)
         draft.settle(rd, event)
         if listener is not None:

@@ -195,7 +195,7 @@ def _fail_task(rd: RunDraft, base_run_id: str, message: ws.ResetWorkflowExecutio
             f"{message.workflow_task_finish_event_id}"
         )
     if not run.task.started:
-        workflow_task.begin(rd, workflow_task.SYSTEM, NO_REQUEST, own_batch=False)
+        workflow_task.begin(rd, workflow_task.SYSTEM, NO_REQUEST)
     task = run.task
     assert task is not None
     attributes = history.WorkflowTaskFailedEventAttributes(
