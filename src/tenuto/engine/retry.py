@@ -9,7 +9,7 @@ import math
 from tenuto.engine import events as ev
 from tenuto.engine.chain import Retry
 from tenuto.limits import LIMITS
-from tenuto.wire import common, enums_workflow, failure
+from tenuto.wire import common, duration_pb2, enums_workflow, failure
 
 State = enums_workflow.RetryState
 TimeoutType = enums_workflow.TimeoutType
@@ -84,10 +84,9 @@ def validate(message: common.RetryPolicy) -> str | None:
     return None
 
 
-def duration_problem(value: common.RetryPolicy | object) -> str | None:
+def duration_problem(value: duration_pb2.Duration) -> str | None:
     """Why a wire duration is not acceptable; None when it is."""
-    seconds: int = value.seconds  # type: ignore[union-attr]
-    nanos: int = value.nanos  # type: ignore[union-attr]
+    seconds, nanos = value.seconds, value.nanos
     if seconds and nanos and (seconds < 0) != (nanos < 0):
         return "duration has seconds and nanos with different signs"
     if seconds < 0 or nanos < 0:
