@@ -16,12 +16,10 @@ def record_marker(task: Completion, command: wire_command.Command) -> None:
     if not wanted.marker_name:
         raise CommandFailed(bad, "MarkerName is not set on RecordMarkerCommand.")
     if len(wanted.marker_name.encode()) > task.limits.id_bytes:
-        raise CommandFailed(bad, "MarkerName on RecordMarkerCommand exceeds length limit.")
+        raise CommandFailed(bad, f"MarkerName on RecordMarkerCommand exceeds length limit. MarkerName={wanted.marker_name}")
     if sum(payloads.ByteSize() for payloads in wanted.details.values()) > task.limits.blob_bytes:
         raise CommandFailed(
-            Cause.WORKFLOW_TASK_FAILED_CAUSE_PAYLOADS_TOO_LARGE,
-            "RecordMarkerCommandAttributes.Details exceeds size limit.",
-            terminate=True,
+            bad, "RecordMarkerCommandAttributes.Details exceeds size limit.", terminate=True
         )
     attributes = history.MarkerRecordedEventAttributes(
         marker_name=wanted.marker_name, workflow_task_completed_event_id=task.completed_id
@@ -59,15 +57,15 @@ def modify_properties(task: Completion, command: wire_command.Command) -> None:
     if not wanted.upserted_memo.fields:
         raise CommandFailed(
             Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
-            "ModifyWorkflowPropertiesCommandAttributes attributes are all nil"
+            "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand."
             if not wanted.HasField("upserted_memo")
-            else "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.",
+            else "UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand.",
         )
     merged = _merged(task.rd.terms.memo, wanted.upserted_memo.fields)
     if sum(len(key) + len(value) for key, value in merged.items()) > task.limits.memo_bytes:
         raise CommandFailed(
-            Cause.WORKFLOW_TASK_FAILED_CAUSE_PAYLOADS_TOO_LARGE,
-            "ModifyWorkflowPropertiesCommandAttributes. Memo exceeds size limit.",
+            Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
+            "ModifyWorkflowPropertiesCommandAttributes exceeds size limit.",
             terminate=True,
         )
     task.rd.emit(

@@ -174,7 +174,8 @@ class Run(msgspec.Struct, array_like=True):
     reset_request_id: str = ""
     """Request id of the reset that made this run: the same reset is not done twice."""
     reset_children: tuple[str, ...] = ()
-    """Workflow ids of children that the reset cut off: this run may terminate them and start them anew."""
+    """Workflow ids of children whose next start may terminate the one that runs. A reset leaves it empty, as the
+    reference service does: such a start fails, and the worker decides."""
 
     @property
     def open(self) -> bool:

@@ -8,7 +8,7 @@ from tenuto.engine import child, query, start, update, workflow_task
 from tenuto.engine import events as ev
 from tenuto.engine.context import CommandFailed, Completion, is_child_of, not_found, open_run
 from tenuto.engine.draft import Draft, RunDraft
-from tenuto.engine.retry import next_retry, validate
+from tenuto.engine.retry import next_retry, policy, to_wire, validate
 from tenuto.engine.types import Terminate
 from tenuto.limits import LIMITS
 from tenuto.wire import command as wire_command
@@ -64,17 +64,17 @@ def _may_close(task: Completion) -> None:
         raise CommandFailed(Cause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND)
 
 
-def _fits(task: Completion, payloads: common.Payloads, what: str) -> None:
-    if payloads.ByteSize() > task.limits.blob_bytes:
-        raise CommandFailed(
-            Cause.WORKFLOW_TASK_FAILED_CAUSE_PAYLOADS_TOO_LARGE, f"{what} exceeds size limit.", terminate=True
-        )
+def _fits(task: Completion, size: int, cause: int, what: str) -> None:
+    if size > task.limits.blob_bytes:
+        raise CommandFailed(cause, f"{what} exceeds size limit.", terminate=True)
 
 
 def complete(task: Completion, command: wire_command.Command) -> None:
     _may_close(task)
     wanted = command.complete_workflow_execution_command_attributes
-    _fits(task, wanted.result, "CompleteWorkflowExecutionCommandAttributes.Result")
+    # The cause really is the activity's: clients of a Temporal service know it so.
+    cause = Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES
+    _fits(task, wanted.result.ByteSize(), cause, "CompleteWorkflowExecutionCommandAttributes.Result")
     rd = task.rd
     attributes = history.WorkflowExecutionCompletedEventAttributes(workflow_task_completed_event_id=task.completed_id)
     if wanted.HasField("result"):
@@ -93,14 +93,14 @@ def fail(task: Completion, command: wire_command.Command) -> None:
     wanted = command.fail_workflow_execution_command_attributes
     if not wanted.HasField("failure"):
         raise CommandFailed(
-            Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES, "Failure is not set on command."
+            Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES, "Failure is not set on FailWorkflowExecutionCommand."
         )
-    if wanted.failure.ByteSize() > task.limits.blob_bytes:
-        raise CommandFailed(
-            Cause.WORKFLOW_TASK_FAILED_CAUSE_PAYLOADS_TOO_LARGE,
-            "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.",
-            terminate=True,
-        )
+    _fits(
+        task,
+        wanted.failure.ByteSize(),
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
+        "FailWorkflowExecutionCommandAttributes.Failure",
+    )
     rd = task.rd
     attributes = history.WorkflowExecutionFailedEventAttributes(
         failure=wanted.failure, workflow_task_completed_event_id=task.completed_id
@@ -200,9 +200,9 @@ def _continued_attributes(
         if not ev.is_deletion(payload):
             attributes.search_attributes.indexed_fields[key].CopyFrom(payload)
     if wanted.HasField("retry_policy"):
-        filled = start.policy(wanted.retry_policy, default=False)
+        filled = policy(wanted.retry_policy, default=False)
         assert filled is not None
-        attributes.retry_policy.CopyFrom(start.to_wire(filled))
+        attributes.retry_policy.CopyFrom(to_wire(filled))
     attributes.cron_schedule = wanted.cron_schedule
     return attributes
 
@@ -210,28 +210,27 @@ def _continued_attributes(
 def _check_continue(task: Completion, wanted: wire_command.ContinueAsNewWorkflowExecutionCommandAttributes) -> None:
     bad = Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES
     limit = task.limits.id_bytes
-    if len(wanted.workflow_type.name) > limit:
-        raise CommandFailed(bad, "WorkflowType exceeds length limit.")
-    if len(wanted.task_queue.name) > limit:
-        raise CommandFailed(bad, "taskQueue length exceeds limit.")
-    for value, name in (
+    name, queue = wanted.workflow_type.name, wanted.task_queue.name
+    kind = "  kind:TASK_QUEUE_KIND_NORMAL" if wanted.task_queue.kind in (0, 1) else ""
+    context = f" WorkflowType={name} TaskQueue=name:\"{queue}\"{kind}"
+    command = "ContinueAsNewWorkflowExecutionCommand"
+    if len(name.encode()) > limit:
+        raise CommandFailed(bad, f"WorkflowType on {command} exceeds length limit.{context}")
+    if len(queue.encode()) > limit:
+        raise CommandFailed(bad, f"error validating {command} TaskQueue: taskQueue length exceeds limit.{context}")
+    for value, field in (
         (wanted.workflow_run_timeout, "WorkflowRunTimeout"),
         (wanted.workflow_task_timeout, "WorkflowTaskTimeout"),
         (wanted.backoff_start_interval, "BackoffStartInterval"),
     ):
         if ev.nanoseconds(value) < 0:
-            raise CommandFailed(bad, f"invalid {name} on ContinueAsNewCommand: negative duration")
+            raise CommandFailed(bad, f"Invalid {field} on {command}: negative duration.{context}")
     if wanted.HasField("retry_policy"):
         problem = validate(wanted.retry_policy)
         if problem:
-            raise CommandFailed(bad, problem)
-    _fits(task, wanted.input, "ContinueAsNewWorkflowExecutionCommandAttributes. Input")
-    if wanted.memo.ByteSize() > task.limits.memo_bytes:
-        raise CommandFailed(
-            Cause.WORKFLOW_TASK_FAILED_CAUSE_PAYLOADS_TOO_LARGE,
-            "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit.",
-            terminate=True,
-        )
+            raise CommandFailed(bad, f"invalid WorkflowRetryPolicy on {command}: {problem}.{context}")
+    _fits(task, wanted.input.ByteSize(), bad, "ContinueAsNewWorkflowExecutionCommandAttributes. Input")
+    _fits(task, wanted.memo.ByteSize(), bad, "ContinueAsNewWorkflowExecutionCommandAttributes. Memo")
 
 
 # ---- successors -----------------------------------------------------------------------------------------------------------

@@ -182,9 +182,23 @@ def complete(draft: Draft, request: CompleteWorkflowTask) -> None:
 
 
 def _know_all(message: ws.RespondWorkflowTaskCompletedRequest) -> None:
-    for command in message.commands:
-        if command.command_type not in COMMANDS:
-            raise Rejected(Reason.INVALID, f"Unknown command type: {command.command_type}")
+    """Every command has a known type, and a closing one stands last."""
+    for position, command in enumerate(message.commands):
+        kind = command.command_type
+        if kind not in COMMANDS:
+            name = "Unspecified" if kind == 0 else str(kind)
+            raise Rejected(Reason.INVALID, f"unknown command type: {name}")
+        if kind in CLOSERS and position + 1 < len(message.commands):
+            names = ", ".join(_camel(each.command_type) for each in message.commands)
+            raise Rejected(
+                Reason.INVALID,
+                f"invalid command sequence: [{names}], command {_camel(kind)} must be the last command.",
+            )
+
+
+def _camel(kind: int) -> str:
+    name = Command.Name(kind).removeprefix("COMMAND_TYPE_")  # type: ignore[arg-type]
+    return "".join(word.capitalize() for word in name.split("_"))
 
 
 def _execute(task: Completion, command: wire_command.Command) -> None:

@@ -237,7 +237,8 @@ def first_attributes(
         attributes.continued_failure.CopyFrom(message.continued_failure)
     attributes.completion_callbacks.extend(message.completion_callbacks)
     backoff = _first_backoff(draft, message)
-    attributes.first_workflow_task_backoff.CopyFrom(ev.duration(backoff))
+    if backoff or parent is None:
+        attributes.first_workflow_task_backoff.CopyFrom(ev.duration(backoff))
     if message.cron_schedule:
         attributes.initiator = CRON  # type: ignore[assignment]
     _put_expiration(attributes, draft.now, backoff)
@@ -394,8 +395,8 @@ def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
 
 
 def spaced(rd: RunDraft, backoff: int) -> int:
-    """At least a second between the execution times of two runs (execution-semantics 5.5)."""
-    lifetime = max(rd.now - rd.terms.execution_at, 0)
+    """At least a second between the starts of two runs of a chain (execution-semantics 5.5)."""
+    lifetime = max(rd.now - rd.terms.start_at, 0)
     if lifetime + backoff < LIMITS.chain_spacing_ns:
         return LIMITS.chain_spacing_ns - lifetime
     return backoff

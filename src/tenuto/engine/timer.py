@@ -25,7 +25,10 @@ def start(task: Completion, command: wire_command.Command) -> None:
             "An invalid StartToFireTimeout is set on StartTimerCommand: negative duration. TimerId=" + wanted.timer_id,
         )
     if wanted.timer_id in task.rd.timers:
-        raise CommandFailed(Cause.WORKFLOW_TASK_FAILED_CAUSE_START_TIMER_DUPLICATE_ID)
+        raise CommandFailed(
+            Cause.WORKFLOW_TASK_FAILED_CAUSE_START_TIMER_DUPLICATE_ID,
+            f"invalid history builder state for action: add-timer-started-event, TimerID: {wanted.timer_id}",
+        )
     attributes = history.TimerStartedEventAttributes(
         timer_id=wanted.timer_id, workflow_task_completed_event_id=task.completed_id
     )
@@ -51,7 +54,9 @@ def cancel(task: Completion, command: wire_command.Command) -> None:
             if event.event_type == ev.TIMER_FIRED and event.timer_fired_event_attributes.timer_id == timer_id
         ]
         if not fired:
-            raise CommandFailed(bad)
+            raise CommandFailed(
+                bad, f"invalid history builder state for action: add-timer-canceled-event, TimerID: {timer_id}"
+            )
         started_id = fired[0].started_event_id
         rd.discard_buffered(
             lambda event: (

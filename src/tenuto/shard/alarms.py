@@ -7,7 +7,7 @@ stale: whoever is woken looks at the chain's agenda, which decides.
 import heapq
 from collections.abc import Callable
 
-from tenuto.clock import Clock
+from tenuto.matching.types import Clock
 from tenuto.limits import SECOND
 from tenuto.store.spi import ChainKey
 

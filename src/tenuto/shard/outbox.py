@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tenuto.clock import Clock
+from tenuto.matching.types import Clock
+from tenuto.shard.waiters import pause
 from tenuto.engine import outgoing
 from tenuto.engine.chain import Outgoing
 from tenuto.engine.types import Delivered, Namespace, Reason, Rejected
@@ -51,7 +52,7 @@ class Outbox:
         namespace = self._namespaces(source.namespace_id)
         if namespace is None:
             return
-        pause = FIRST_RETRY_NS
+        wait_ns = FIRST_RETRY_NS
         while True:
             reply, refusal = await self._ask(source, message, namespace)
             if refusal is None or refusal.reason not in TRANSIENT:
@@ -61,8 +62,8 @@ class Outbox:
                 except Rejected as rejected:
                     if rejected.reason not in TRANSIENT:
                         return
-            await self._sleep(pause)
-            pause = min(pause * 2, LAST_RETRY_NS)
+            await pause(self._clock, wait_ns)
+            wait_ns = min(wait_ns * 2, LAST_RETRY_NS)
 
     async def _ask(
         self, source: ChainKey, message: Outgoing, namespace: Namespace
@@ -72,14 +73,6 @@ class Outbox:
             return await self._submit(ChainKey(*target), request), None
         except Rejected as rejected:
             return None, rejected
-
-    async def _sleep(self, ns: int) -> None:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self._clock.call_at(self._clock.now() + ns, lambda: done.done() or done.set_result(None))
-        try:
-            await done
-        finally:
-            timer.cancel()
 
     def clear(self) -> None:
         """Forget all: the shard has lost its memory and will derive them again."""

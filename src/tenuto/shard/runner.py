@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tenuto.clock import Clock
+from tenuto.matching.types import Clock
 from tenuto.engine import agenda, codec, types
 from tenuto.engine.chain import ClosedRun
 from tenuto.engine.draft import Draft
@@ -26,7 +26,7 @@ from tenuto.shard.offers import Offers
 from tenuto.shard.outbox import Outbox
 from tenuto.shard.persist import TurnWrites
 from tenuto.shard.reading import Histories
-from tenuto.shard.waiters import ChainWatch, TopicListener, Waiters
+from tenuto.shard.waiters import ChainWatch, TopicListener, Waiters, pause
 from tenuto.store.spi import (
     ChainKey,
     FenceLost,
@@ -343,7 +343,7 @@ class Shard:
     async def _sweep(self) -> None:
         """Read alarms ahead, and delete runs whose retention is over, twice a minute."""
         while self._open:
-            await self._sleep(SWEEP_NS)
+            await pause(self._clock, SWEEP_NS)
             try:
                 await self._read_ahead((self._alarms.horizon_at, ChainKey("\U0010ffff", "")))
                 for key, run_id in await self._store.expired(self._id, self._clock.now(), DUE_PAGE):
@@ -363,14 +363,6 @@ class Shard:
             after = page[-1]
         self._alarms.horizon_at = max(self._alarms.horizon_at, until)
 
-    async def _sleep(self, ns: int) -> None:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self._clock.call_at(self._clock.now() + ns, lambda: done.done() or done.set_result(None))
-        try:
-            await done
-        finally:
-            timer.cancel()
-
     # ---- failure --------------------------------------------------------------------------------------------------------
 
     async def _recover(self, error: Exception) -> None:
@@ -384,7 +376,7 @@ class Shard:
         self._waiters.memory_lost()
         self._refuse_all(self._done)
         self._refuse_all(self._queue)
-        pause = SECOND // 100
+        wait_ns = SECOND // 100
         while self._open:
             try:
                 await self._acquire()
@@ -393,8 +385,8 @@ class Shard:
                 log.warning("another owner has the shard")
             except StoreError as again:
                 log.warning("cannot acquire the shard: %s", again)
-            await self._sleep(pause)
-            pause = min(pause * 2, SECOND)
+            await pause(self._clock, wait_ns)
+            wait_ns = min(wait_ns * 2, SECOND)
 
     def _refuse_all(self, waiting: "deque[Awaited] | list[Awaited]") -> None:
         while waiting:

@@ -6,7 +6,7 @@ All of it is memory: when the shard loses its own, listeners are told UNAVAILABL
 import asyncio
 from collections import deque
 
-from tenuto.clock import Clock
+from tenuto.matching.types import Clock
 from tenuto.engine.types import Notice, QueryNotice, Reason, Rejected
 from tenuto.store.spi import ChainKey
 
@@ -39,6 +39,11 @@ class _Sleeper:
         finally:
             timer.cancel()
             self._future = None
+
+
+async def pause(clock: Clock, ns: int) -> None:
+    """Do nothing for ``ns``."""
+    await _Sleeper(clock).sleep(clock.now() + ns)
 
 
 class ChainWatch:
