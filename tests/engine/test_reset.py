@@ -432,13 +432,17 @@ def test_a_child_of_the_prefix_reports_its_close_to_the_new_run() -> None:
     assert world.names()[-1] == "CHILD_WORKFLOW_EXECUTION_COMPLETED"
 
 
-def test_children_that_were_cut_off_are_remembered_and_not_touched(world: World) -> None:
+def test_children_that_were_cut_off_are_forgotten_and_not_touched(world: World) -> None:
     world.signal()
     world.step(child("gone"))
-    reset(world, 4)
     assert world.chain is not None
-    assert world.chain.current.run.reset_children == ("gone",)
-    assert world.chain.current.children == {}
+    (owed,) = world.chain.out.values()
+    world.ask(types.Delivered(owed.out_id, types.StartReply("child-run", "child-run", True, 1), None))
+    for message in list(world.chain.out.values()):
+        world.ask(types.Delivered(message.out_id, True, None))
+    reset(world, 4)
+    assert not world.chain.current.children
+    assert not world.chain.out
 
 
 # ---- what is carried over -----------------------------------------------------------------------------------------------

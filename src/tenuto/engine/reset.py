@@ -45,11 +45,7 @@ def reset(draft: Draft, request: Reset) -> None:
     rd = draft.begin_run(Run(draft.new_id()), start.blank_terms())
     prefix = request.events[: finish_id - 1]
     rebuild.replay(rd, prefix, _remember)
-    rd.note(
-        Restarted(
-            draft.now, base.terms.create_request_id, message.request_id, _orphans(request.events, finish_id)
-        )
-    )
+    rd.note(Restarted(draft.now, base.terms.create_request_id, message.request_id))
     _fail_task(rd, base.run.run_id, message)
     outgoing.adopt(rd, base.run.run_id, prefix)
     _restart_activities(rd, message.reason)
@@ -89,15 +85,6 @@ def _continued_as(events: Events) -> str:
     if not events or events[-1].event_type != ev.CONTINUED:
         return ""
     return events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-
-
-def _orphans(events: Events, finish_id: int) -> tuple[str, ...]:
-    """Workflow ids of children that the base run initiated behind the cut."""
-    return tuple(
-        event.start_child_workflow_execution_initiated_event_attributes.workflow_id
-        for event in events[finish_id - 1 :]
-        if event.event_type == ev.CHILD_INITIATED
-    )
 
 
 def _check_operations(message: ws.ResetWorkflowExecutionRequest) -> None:
@@ -161,7 +148,6 @@ class Restarted:
     at: int
     create_request_id: str
     reset_request_id: str
-    orphans: tuple[str, ...]
 
     def apply(self, rd: RunDraft) -> None:
         terms = rd.edit_terms()
@@ -176,7 +162,6 @@ class Restarted:
         start.Requested(self.create_request_id).apply(rd)
         rd.run.reset_at = self.at
         rd.run.reset_request_id = self.reset_request_id
-        rd.run.reset_children = self.orphans
         rd.run.backoff_until = 0
         rd.run.awaits_parent = False
 
