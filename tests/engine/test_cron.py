@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from croniter import CroniterBadDateError, croniter
+from croniter import CroniterBadDateError, croniter  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

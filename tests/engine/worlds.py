@@ -1,6 +1,6 @@
 """Several chains side by side, and the messages between them: what a shard's outbox does, one delivery at a time."""
 
-from typing import Any
+from typing import Any, cast
 
 from tenuto.engine import outgoing, types
 from tenuto.engine.chain import Outgoing
@@ -56,7 +56,7 @@ class Worlds:
 
 
 def start_child(workflow_id: str, **fields: Any) -> wire_command.Command:
-    command = wire_command.Command(command_type=11)
+    command = wire_command.Command(command_type=cast(Any, 11))
     attributes = command.start_child_workflow_execution_command_attributes
     attributes.MergeFrom(
         wire_command.StartChildWorkflowExecutionCommandAttributes(workflow_id=workflow_id, **fields)
@@ -66,7 +66,7 @@ def start_child(workflow_id: str, **fields: Any) -> wire_command.Command:
 
 
 def signal_external(workflow_id: str, run_id: str = "", **fields: Any) -> wire_command.Command:
-    command = wire_command.Command(command_type=12)
+    command = wire_command.Command(command_type=cast(Any, 12))
     attributes = command.signal_external_workflow_execution_command_attributes
     attributes.MergeFrom(
         wire_command.SignalExternalWorkflowExecutionCommandAttributes(**{"signal_name": "s", **fields})
@@ -76,7 +76,7 @@ def signal_external(workflow_id: str, run_id: str = "", **fields: Any) -> wire_c
 
 
 def cancel_external(workflow_id: str, **fields: Any) -> wire_command.Command:
-    command = wire_command.Command(command_type=8)
+    command = wire_command.Command(command_type=cast(Any, 8))
     command.request_cancel_external_workflow_execution_command_attributes.MergeFrom(
         wire_command.RequestCancelExternalWorkflowExecutionCommandAttributes(
             workflow_id=workflow_id, **fields
@@ -86,25 +86,25 @@ def cancel_external(workflow_id: str, **fields: Any) -> wire_command.Command:
 
 
 def complete(data: bytes = b'"r"') -> wire_command.Command:
-    command = wire_command.Command(command_type=4)
+    command = wire_command.Command(command_type=cast(Any, 4))
     result = command.complete_workflow_execution_command_attributes.result.payloads.add(data=data)
     result.metadata["encoding"] = b"json/plain"
     return command
 
 
 def fail(message: str = "boom") -> wire_command.Command:
-    command = wire_command.Command(command_type=5)
+    command = wire_command.Command(command_type=cast(Any, 5))
     command.fail_workflow_execution_command_attributes.failure.message = message
     return command
 
 
 def canceled() -> wire_command.Command:
-    command = wire_command.Command(command_type=7)
+    command = wire_command.Command(command_type=cast(Any, 7))
     command.cancel_workflow_execution_command_attributes.details.payloads.add(data=b'"d"')
     return command
 
 
 def continue_as_new() -> wire_command.Command:
-    command = wire_command.Command(command_type=10)
+    command = wire_command.Command(command_type=cast(Any, 10))
     command.continue_as_new_workflow_execution_command_attributes.SetInParent()
     return command

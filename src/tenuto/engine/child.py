@@ -10,109 +10,22 @@ from typing import Any
 
 import msgspec
 
-from tenuto.engine import child_command, outgoing, workflow_task
 from tenuto.engine import events as ev
-from tenuto.engine.chain import Child, Out, Outgoing, RootLink
-from tenuto.engine.context import Completion, is_child_of, no_such_chain
+from tenuto.engine import parcel, workflow_task
+from tenuto.engine.chain import Child, Out, Outgoing
+from tenuto.engine.child_command import StartOwed as StartOwed
+from tenuto.engine.child_command import owe_start as owe_start
+from tenuto.engine.child_command import start as start
+from tenuto.engine.context import is_child_of, no_such_chain
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import ChildClosed, Delivered, FirstTask, StartReply
-from tenuto.wire import Message, enums_workflow, history
-from tenuto.wire import command as wire_command
+from tenuto.wire import Message, history
 from tenuto.wire import workflowservice as ws
 
-Conflict = enums_workflow.WorkflowIdConflictPolicy
 ALREADY_EXISTS, NAMESPACE_NOT_FOUND = 1, 2
 """Values of StartChildWorkflowExecutionFailedCause."""
 
-# ---- the parent asks ---------------------------------------------------------------------------------------
-
-
-def start(task: Completion, command: wire_command.Command) -> None:
-    """START_CHILD_WORKFLOW_EXECUTION."""
-    wanted = command.start_child_workflow_execution_command_attributes
-    attributes = child_command.normalised(task, wanted)
-    event = task.rd.emit(ev.CHILD_INITIATED, attributes, metadata=command.user_metadata)
-    task.initiated_children.add(attributes.workflow_id)
-    owe_start(task.rd, event, task.rd.run.run_id)
-
-
-def owe_start(rd: RunDraft, initiated: history.HistoryEvent, requester: str) -> None:
-    """Owe the start that the INITIATED event asks for. ``requester`` is the run that asked first: the child's
-    request id is derived from it, so that a run made by a reset finds the child that its base run has already
-    started."""
-    a = initiated.start_child_workflow_execution_initiated_event_attributes
-    request_id = f"{requester}:{initiated.event_id}:0"
-    request = ws.StartWorkflowExecutionRequest(
-        namespace=a.namespace,
-        workflow_id=a.workflow_id,
-        workflow_type=a.workflow_type,
-        task_queue=a.task_queue,
-        request_id=request_id,
-        workflow_id_reuse_policy=a.workflow_id_reuse_policy,
-        workflow_id_conflict_policy=_conflict_policy(rd, a.workflow_id),  # type: ignore[arg-type]
-        cron_schedule=a.cron_schedule,
-    )
-    for name in _CARRIED:
-        if a.HasField(name):  # type: ignore[arg-type]
-            getattr(request, name).CopyFrom(getattr(a, name))
-    _merge_priority(rd, a, request)
-    if initiated.HasField("user_metadata"):
-        request.user_metadata.CopyFrom(initiated.user_metadata)
-    root = rd.terms.root or RootLink(rd.draft.workflow_id, rd.run.run_id)
-    payload = outgoing.ChildStart(request.SerializeToString(), root, a.parent_close_policy, a.control)
-    target = (a.namespace_id, a.workflow_id, "")
-    message = outgoing.owe(
-        rd.draft, Out.START_CHILD, rd.run.run_id, initiated.event_id, target, payload, request_id
-    )
-    rd.note(StartOwed(initiated.event_id, message.out_id, request_id))
-
-
-def _conflict_policy(rd: RunDraft, workflow_id: str) -> int:
-    """A child that a reset cut off may still run: the run that goes another way replaces it."""
-    if workflow_id in rd.run.reset_children:
-        return Conflict.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
-    return Conflict.WORKFLOW_ID_CONFLICT_POLICY_FAIL
-
-
-_CARRIED = (
-    "input",
-    "workflow_execution_timeout",
-    "workflow_run_timeout",
-    "workflow_task_timeout",
-    "retry_policy",
-    "header",
-    "memo",
-    "search_attributes",
-    "versioning_override",
-)
-
-
-def _merge_priority(
-    rd: RunDraft,
-    a: history.StartChildWorkflowExecutionInitiatedEventAttributes,
-    request: ws.StartWorkflowExecutionRequest,
-) -> None:
-    """The child's own priority, field by field over its parent's."""
-    if rd.terms.priority:
-        request.priority.ParseFromString(rd.terms.priority)
-    if a.HasField("priority"):
-        request.priority.MergeFrom(a.priority)
-
-
-@dataclass(frozen=True, slots=True)
-class StartOwed:
-    """The start of a child is on its way."""
-
-    initiated_id: int
-    out_id: int
-    request_id: str
-
-    def apply(self, rd: RunDraft) -> None:
-        child = rd.children.edit(self.initiated_id)
-        child.out_id, child.request_id = self.out_id, self.request_id
-        cut_off = rd.run.reset_children
-        if child.workflow_id in cut_off:
-            rd.run.reset_children = tuple(name for name in cut_off if name != child.workflow_id)
+# ---- the parent hears --------------------------------------------------------------------------------------
 
 
 def awaits_start(rd: RunDraft, initiated_id: int) -> bool:
@@ -121,17 +34,14 @@ def awaits_start(rd: RunDraft, initiated_id: int) -> bool:
     return child is not None and not child.run_id
 
 
-# ---- the parent hears --------------------------------------------------------------------------------------
-
-
 def start_answered(draft: Draft, rd: RunDraft | None, message: Outgoing, request: Delivered) -> None:
     """The child has been started, or its start was refused. ``rd`` is None when the parent's run has closed."""
-    payload = msgspec.msgpack.decode(message.payload, type=outgoing.ChildStart)
+    payload = msgspec.msgpack.decode(message.payload, type=parcel.ChildStart)
     refusal = request.refusal
     waiting = rd is not None and awaits_start(rd, message.reference)
     if refusal is not None:
         if rd is not None and waiting:
-            cause = NAMESPACE_NOT_FOUND if outgoing.namespace_missing(refusal) else ALREADY_EXISTS
+            cause = NAMESPACE_NOT_FOUND if parcel.namespace_missing(refusal) else ALREADY_EXISTS
             _record_start_failed(rd, rd.children[message.reference], cause, payload.control)
             workflow_task.wake(rd)
         return
@@ -177,7 +87,7 @@ def _record_start_failed(rd: RunDraft, child: Child, cause: int, control: str) -
 
 def _owe_first_task(draft: Draft, message: Outgoing, run_id: str) -> None:
     target = (message.namespace_id, message.workflow_id, run_id)
-    outgoing.owe(draft, Out.FIRST_TASK, message.run_id, message.reference, target)
+    parcel.owe(draft, Out.FIRST_TASK, message.run_id, message.reference, target)
 
 
 def child_closed(draft: Draft, request: ChildClosed) -> None:
@@ -255,10 +165,10 @@ def close_run(rd: RunDraft) -> None:
         message = draft.out.get(child.out_id)
         if message is not None and not child.run_id:
             withdraw(draft, message, child.parent_close_policy)
-        elif child.run_id and child.parent_close_policy != outgoing.ABANDON:
+        elif child.run_id and child.parent_close_policy != parcel.ABANDON:
             target = (child.namespace_id, child.workflow_id, child.run_id)
-            payload = outgoing.ParentClose(child.parent_close_policy)
-            outgoing.owe(draft, Out.PARENT_CLOSED, rd.run.run_id, child.initiated_id, target, payload)
+            payload = parcel.ParentClose(child.parent_close_policy)
+            parcel.owe(draft, Out.PARENT_CLOSED, rd.run.run_id, child.initiated_id, target, payload)
     for item in rd.externals.values():
         draft.out.drop(item.out_id)
 
@@ -271,29 +181,29 @@ def withdraw(draft: Draft, message: Outgoing, policy: int) -> None:
         return
     entry = draft.out.edit(message.out_id)
     entry.kind = Out.PARENT_CLOSED
-    entry.payload = msgspec.msgpack.encode(outgoing.ParentClose(policy, started=False))
+    entry.payload = msgspec.msgpack.encode(parcel.ParentClose(policy, started=False))
 
 
 def policy_answered(draft: Draft, message: Outgoing, request: Delivered) -> None:
     """The child has heard the policy; or the answer belongs to the start that was under way when it was withdrawn."""
-    payload = msgspec.msgpack.decode(message.payload, type=outgoing.ParentClose)
+    payload = msgspec.msgpack.decode(message.payload, type=parcel.ParentClose)
     if request.refusal is not None:
         return
     if isinstance(request.reply, StartReply):
         _impose(draft, message, payload.policy, request.reply.first_run_id or request.reply.run_id)
-    elif payload.policy == outgoing.REQUEST_CANCEL and not payload.started:
+    elif payload.policy == parcel.REQUEST_CANCEL and not payload.started:
         _owe_first_task(draft, message, "")
 
 
 def _impose(draft: Draft, message: Outgoing, policy: int, run_id: str) -> None:
     """The parent is gone and the child has just been started: nothing may leave it without its first task for
     ever."""
-    if policy != outgoing.TERMINATE:
+    if policy != parcel.TERMINATE:
         _owe_first_task(draft, message, run_id)
-    if policy != outgoing.ABANDON:
+    if policy != parcel.ABANDON:
         target = (message.namespace_id, message.workflow_id, run_id)
-        payload = outgoing.ParentClose(policy)
-        outgoing.owe(draft, Out.PARENT_CLOSED, message.run_id, message.reference, target, payload)
+        payload = parcel.ParentClose(policy)
+        parcel.owe(draft, Out.PARENT_CLOSED, message.run_id, message.reference, target, payload)
 
 
 # ---- the child's side --------------------------------------------------------------------------------------
@@ -328,9 +238,9 @@ def report_close(rd: RunDraft, close_event: history.HistoryEvent) -> None:
     parent = rd.terms.parent
     if parent is None:
         return
-    payload = outgoing.ChildClose(rd.terms.workflow_type, close_event.SerializeToString())
+    payload = parcel.ChildClose(rd.terms.workflow_type, close_event.SerializeToString())
     target = (parent.namespace_id, parent.workflow_id, parent.run_id)
-    outgoing.owe(rd.draft, Out.CHILD_CLOSED, rd.run.run_id, parent.initiated_id, target, payload)
+    parcel.owe(rd.draft, Out.CHILD_CLOSED, rd.run.run_id, parent.initiated_id, target, payload)
 
 
 # ---- apply -------------------------------------------------------------------------------------------------
@@ -347,7 +257,7 @@ def applied_initiated(rd: RunDraft, event: history.HistoryEvent) -> None:
             workflow_id=a.workflow_id,
             workflow_type=a.workflow_type.name,
             request_id="",
-            parent_close_policy=a.parent_close_policy or outgoing.TERMINATE,
+            parent_close_policy=a.parent_close_policy or parcel.TERMINATE,
         ),
     )
 

@@ -1,24 +1,109 @@
-"""What START_CHILD_WORKFLOW_EXECUTION may ask, and what its event says for the command's defaults
-(execution-semantics 2.2).
-
-Nothing here changes state.
+"""START_CHILD_WORKFLOW_EXECUTION: what it may ask, what its event says for its defaults, and what the child's
+chain is asked to do for it (execution-semantics 2.2, 5.3). What becomes of the child is `child`'s.
 """
 
-from tenuto.engine import cron, retry
+from dataclasses import dataclass
+
+from tenuto.engine import cron, parcel, retry
 from tenuto.engine import events as ev
+from tenuto.engine.chain import Out, RootLink
 from tenuto.engine.context import CommandFailed, Completion
+from tenuto.engine.draft import RunDraft
 from tenuto.limits import LIMITS
 from tenuto.wire import command as wire_command
 from tenuto.wire import duration_pb2, enums_failed, enums_workflow, history
+from tenuto.wire import workflowservice as ws
 
 Cause = enums_failed.WorkflowTaskFailedCause
 Reuse = enums_workflow.WorkflowIdReusePolicy
+Conflict = enums_workflow.WorkflowIdConflictPolicy
 BAD = Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES
 _ON = "on StartChildWorkflowExecutionCommand"
 _RESERVED = "/_sys/"
 FOREIGN = "cross namespace commands are not allowed"
 
 Wanted = wire_command.StartChildWorkflowExecutionCommandAttributes
+
+
+def start(task: Completion, command: wire_command.Command) -> None:
+    """START_CHILD_WORKFLOW_EXECUTION."""
+    wanted = command.start_child_workflow_execution_command_attributes
+    attributes = normalised(task, wanted)
+    event = task.rd.emit(ev.CHILD_INITIATED, attributes, metadata=command.user_metadata)
+    task.initiated_children.add(attributes.workflow_id)
+    owe_start(task.rd, event, task.rd.run.run_id)
+
+
+def owe_start(rd: RunDraft, initiated: history.HistoryEvent, requester: str) -> None:
+    """Owe the start that the INITIATED event asks for. ``requester`` is the run that asked first: the child's
+    request id is derived from it, so that a run made by a reset finds the child that its base run has already
+    started."""
+    a = initiated.start_child_workflow_execution_initiated_event_attributes
+    request_id = f"{requester}:{initiated.event_id}:0"
+    request = ws.StartWorkflowExecutionRequest(
+        namespace=a.namespace,
+        workflow_id=a.workflow_id,
+        workflow_type=a.workflow_type,
+        task_queue=a.task_queue,
+        request_id=request_id,
+        workflow_id_reuse_policy=a.workflow_id_reuse_policy,
+        workflow_id_conflict_policy=Conflict.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+        cron_schedule=a.cron_schedule,
+    )
+    for name in _CARRIED:
+        if a.HasField(name):  # type: ignore[arg-type]
+            getattr(request, name).CopyFrom(getattr(a, name))
+    _merge_priority(rd, a, request)
+    if initiated.HasField("user_metadata"):
+        request.user_metadata.CopyFrom(initiated.user_metadata)
+    root = rd.terms.root or RootLink(rd.draft.workflow_id, rd.run.run_id)
+    payload = parcel.ChildStart(request.SerializeToString(), root, a.parent_close_policy, a.control)
+    target = (a.namespace_id, a.workflow_id, "")
+    message = parcel.owe(
+        rd.draft, Out.START_CHILD, rd.run.run_id, initiated.event_id, target, payload, request_id
+    )
+    rd.note(StartOwed(initiated.event_id, message.out_id, request_id))
+
+
+_CARRIED = (
+    "input",
+    "workflow_execution_timeout",
+    "workflow_run_timeout",
+    "workflow_task_timeout",
+    "retry_policy",
+    "header",
+    "memo",
+    "search_attributes",
+    "versioning_override",
+)
+
+
+def _merge_priority(
+    rd: RunDraft,
+    a: history.StartChildWorkflowExecutionInitiatedEventAttributes,
+    request: ws.StartWorkflowExecutionRequest,
+) -> None:
+    """The child's own priority, field by field over its parent's."""
+    if rd.terms.priority:
+        request.priority.ParseFromString(rd.terms.priority)
+    if a.HasField("priority"):
+        request.priority.MergeFrom(a.priority)
+
+
+@dataclass(frozen=True, slots=True)
+class StartOwed:
+    """The start of a child is on its way."""
+
+    initiated_id: int
+    out_id: int
+    request_id: str
+
+    def apply(self, rd: RunDraft) -> None:
+        child = rd.children.edit(self.initiated_id)
+        child.out_id, child.request_id = self.out_id, self.request_id
+
+
+# ---- what it may ask ---------------------------------------------------------------------------------------
 
 
 def normalised(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenuto.engine import events as ev
-from tenuto.engine import outgoing, workflow_task
+from tenuto.engine import parcel, workflow_task
 from tenuto.engine.chain import External, Out, Outgoing
 from tenuto.engine.context import CommandFailed, Completion
 from tenuto.engine.draft import RunDraft
@@ -183,7 +183,7 @@ def _is_run_id(text: str) -> bool:
 
 def owe_call(rd: RunDraft, initiated: history.HistoryEvent, requester: str) -> None:
     """Owe the call that the INITIATED event asks for, under a request id derived from the run that asked first."""
-    request_id = outgoing.event_uuid(requester, initiated.event_id)
+    request_id = parcel.event_uuid(requester, initiated.event_id)
     request: ws.SignalWorkflowExecutionRequest | ws.RequestCancelWorkflowExecutionRequest
     if initiated.event_type == ev.SIGNAL_INITIATED:
         a = initiated.signal_external_workflow_execution_initiated_event_attributes
@@ -197,15 +197,15 @@ def owe_call(rd: RunDraft, initiated: history.HistoryEvent, requester: str) -> N
         target, child_only, kind = b.workflow_execution, b.child_workflow_only, Out.CANCEL
         request = ws.RequestCancelWorkflowExecutionRequest(reason=b.reason)
     item = rd.externals[initiated.event_id]
-    request.namespace, request.identity, request.request_id = item.namespace, outgoing.SYSTEM, request_id
+    request.namespace, request.identity, request.request_id = item.namespace, parcel.SYSTEM, request_id
     request.workflow_execution.CopyFrom(target)
-    message = outgoing.owe(
+    message = parcel.owe(
         rd.draft,
         kind,
         rd.run.run_id,
         initiated.event_id,
         (item.namespace_id, target.workflow_id, target.run_id),
-        outgoing.ExternalCall(request.SerializeToString(), child_only),
+        parcel.ExternalCall(request.SerializeToString(), child_only),
         request_id,
     )
     rd.note(CallOwed(initiated.event_id, message.out_id))
@@ -235,7 +235,7 @@ def answered(rd: RunDraft, message: Outgoing, refusal: Rejected | None) -> None:
 
 
 def _cause(item: External, refusal: Rejected) -> int:
-    if outgoing.namespace_missing(refusal):
+    if parcel.namespace_missing(refusal):
         return NAMESPACE_NOT_FOUND
     if (
         item.kind == ev.SIGNAL_INITIATED

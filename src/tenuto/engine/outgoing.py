@@ -6,8 +6,6 @@ request id derived from the sender's run and event, everything else is harmless 
 know how a message travels.
 """
 
-import hashlib
-import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,9 +13,19 @@ import msgspec
 
 from tenuto.engine import child, external
 from tenuto.engine import events as ev
-from tenuto.engine.chain import Out, Outgoing, ParentLink, RootLink
+from tenuto.engine.chain import Out, Outgoing, ParentLink
 from tenuto.engine.context import no_such_chain
 from tenuto.engine.draft import Draft, RunDraft
+from tenuto.engine.parcel import (
+    ABANDON,
+    REQUEST_CANCEL,
+    SYSTEM,
+    TERMINATE,
+    ChildClose,
+    ChildStart,
+    ExternalCall,
+    ParentClose,
+)
 from tenuto.engine.types import (
     ChildClosed,
     Delivered,
@@ -30,85 +38,14 @@ from tenuto.engine.types import (
     Start,
     Terminate,
 )
-from tenuto.wire import common, enums_workflow, errordetails, history
+from tenuto.wire import common, enums_workflow, history
 from tenuto.wire import workflowservice as ws
 
 Reuse = enums_workflow.WorkflowIdReusePolicy
 Conflict = enums_workflow.WorkflowIdConflictPolicy
-TERMINATE, ABANDON, REQUEST_CANCEL = 1, 2, 3
-SYSTEM = "history-service"
 PARENT_CLOSED_TEXT = "by parent close policy"
 TRANSIENT = frozenset({Reason.UNAVAILABLE, Reason.STALE, Reason.BUSY, Reason.CONCURRENT})
 """Refusals after which the same message may succeed later."""
-
-# ---- payloads ----------------------------------------------------------------------------------------------
-
-
-class ChildStart(msgspec.Struct, frozen=True, array_like=True):
-    """Of START_CHILD. ``request`` is a serialized StartWorkflowExecutionRequest."""
-
-    request: bytes
-    root: RootLink
-    policy: int
-    """The parent-close policy, for the case that the parent closes before the answer."""
-    control: str = ""
-
-
-class ExternalCall(msgspec.Struct, frozen=True, array_like=True):
-    """Of SIGNAL and CANCEL. ``request`` is the serialized public request."""
-
-    request: bytes
-    child_only: bool = False
-
-
-class ChildClose(msgspec.Struct, frozen=True, array_like=True):
-    """Of CHILD_CLOSED. ``event`` is the child's serialized close event."""
-
-    child_type: str
-    event: bytes
-
-
-class ParentClose(msgspec.Struct, frozen=True, array_like=True):
-    """Of PARENT_CLOSED. ``started`` is False when it is not known whether the child exists at all."""
-
-    policy: int
-    started: bool = True
-
-
-# ---- sending -----------------------------------------------------------------------------------------------
-
-
-def owe(
-    draft: Draft,
-    kind: int,
-    run_id: str,
-    reference: int,
-    target: tuple[str, str, str],
-    payload: msgspec.Struct | None = None,
-    request_id: str = "",
-) -> Outgoing:
-    """Owe the run ``target`` (namespace id, workflow id, run id or "") a message of ``kind`` on behalf of
-    ``run_id``."""
-    return draft.send(
-        Outgoing(
-            out_id=0,
-            kind=kind,
-            run_id=run_id,
-            reference=reference,
-            namespace_id=target[0],
-            workflow_id=target[1],
-            target_run_id=target[2],
-            request_id=request_id or f"{run_id}:{reference}:{kind}",
-            payload=b"" if payload is None else msgspec.msgpack.encode(payload),
-        )
-    )
-
-
-def event_uuid(run_id: str, event_id: int) -> str:
-    """A UUID that names one event of one run for ever: the request id of what the event asks for."""
-    digest = hashlib.blake2b(f"{run_id}:{event_id}".encode(), digest_size=16).digest()
-    return str(uuid.UUID(bytes=digest, version=4))
-
 
 # ---- at the receiver's door --------------------------------------------------------------------------------
 
@@ -212,10 +149,6 @@ _BUILD: dict[int, Any] = {
 def is_transient(refusal: Rejected) -> bool:
     """The receiver may answer otherwise later: send the message again."""
     return refusal.reason in TRANSIENT
-
-
-def namespace_missing(refusal: Rejected) -> bool:
-    return isinstance(refusal.detail, errordetails.NamespaceNotFoundFailure)
 
 
 def delivered(draft: Draft, request: Delivered) -> None:
