@@ -71,11 +71,14 @@ class Agenda:
             self.ready.clear()
             if not state.run.open:
                 return
-        for scheduled_id in rd.activities.changes:
-            self._touch_activity(state, scheduled_id, draft.now)
+        activities = rd.touched("activities")
+        if activities is not None:
+            for scheduled_id in activities.changes:
+                self._touch_activity(state, scheduled_id, draft.now)
         for scheduled_id in draft.ripe:
             self._touch_activity(state, scheduled_id, draft.now)
-        for timer_id, timer in rd.timers.changes.items():
+        timers = rd.touched("timers")
+        for timer_id, timer in timers.changes.items() if timers is not None else ():
             if timer is not None:
                 heapq.heappush(self._heap, (timer.fire_at, TIMER, timer_id))
 

@@ -57,24 +57,26 @@ def _parts(table: Any, letter: str, encode: Callable[[Any], bytes], result: dict
         result[f"{letter}/{key}"] = None if value is None else encode(value)
 
 
+_ENCODERS: tuple[tuple[str, str, Callable[[Any], bytes]], ...] = (
+    ("a", "activities", _encode),
+    ("t", "timers", _encode),
+    ("c", "children", _encode),
+    ("e", "externals", _encode),
+    ("u", "updates", _encode),
+    ("s", "signal_ids", lambda value: b""),
+    ("b", "buffer", lambda value: value),
+)
+
+
 def encode_parts(draft: Draft, rd: RunDraft) -> dict[str, bytes | None]:
     """The parts that this draft changes; with a new run, all its parts."""
     result: dict[str, bytes | None] = {}
     if rd.terms_changed:
         result["terms"] = _encode(rd.terms)
-    for letter, table in (
-        ("a", rd.activities),
-        ("t", rd.timers),
-        ("c", rd.children),
-        ("e", rd.externals),
-        ("u", rd.updates),
-    ):
-        if table.changes:  # type: ignore[attr-defined]
-            _parts(table, letter, _encode, result)
-    if rd.signal_ids.changes:
-        _parts(rd.signal_ids, "s", lambda value: b"", result)
-    if rd.buffer.changes:
-        _parts(rd.buffer, "b", lambda value: value, result)
+    for letter, name, encode in _ENCODERS:
+        table = rd.touched(name)
+        if table is not None and table.changes:
+            _parts(table, letter, encode, result)
     if draft.out.changes:
         _parts(draft.out, "o", _encode, result)
     return result

@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from tenuto.engine import events as ev
 from tenuto.engine.chain import (
@@ -124,8 +124,36 @@ class Note(Protocol):
     def apply(self, rd: "RunDraft") -> None: ...
 
 
+TABLES = (
+    "activities",
+    "activity_ids",
+    "timers",
+    "children",
+    "externals",
+    "updates",
+    "signal_ids",
+    "buffer",
+    "pending_updates",
+    "queries",
+)
+"""Names of a run's tables, in `RunState` and in `RunDraft`."""
+
+
 class RunDraft:
-    """One run as this draft sees it: state overlay, new events, notes."""
+    """One run as this draft sees it: state overlay, new events, notes.
+
+    A table comes into being when it is first touched: most decisions touch two or three of the ten."""
+
+    activities: Table[int, Activity]
+    activity_ids: Table[str, int]
+    timers: Table[str, Timer]
+    children: Table[int, Child]
+    externals: Table[int, External]
+    updates: Table[str, UpdateRecord]
+    signal_ids: Table[str, bool]
+    buffer: Table[int, bytes]
+    pending_updates: Table[str, PendingUpdate]
+    queries: Table[str, BufferedQuery]
 
     def __init__(self, draft: "Draft", base: RunState, is_new: bool) -> None:
         self.draft = draft
@@ -135,16 +163,6 @@ class RunDraft:
         self.run: Run = copy.copy(base.run)
         self.terms: Terms = base.terms
         self.terms_changed = is_new
-        self.activities: Table[int, Activity] = Table(base.activities)
-        self.activity_ids: Table[str, int] = Table(base.activity_ids)
-        self.timers: Table[str, Timer] = Table(base.timers)
-        self.children: Table[int, Child] = Table(base.children)
-        self.externals: Table[int, External] = Table(base.externals)
-        self.updates: Table[str, UpdateRecord] = Table(base.updates)
-        self.signal_ids: Table[str, bool] = Table(base.signal_ids)
-        self.buffer: Table[int, bytes] = Table(base.buffer)
-        self.pending_updates: Table[str, PendingUpdate] = Table(base.pending_updates)
-        self.queries: Table[str, BufferedQuery] = Table(base.queries)
         self.close_attempted = base.close_attempted
         self.events: list[history.HistoryEvent] = []
         """New events with ids, in order."""
@@ -162,6 +180,20 @@ class RunDraft:
         self.log: list[history.HistoryEvent | Note] = []
 
     # ---- state --------------------------------------------------------------------------------------------------------
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Table:
+            if name not in TABLES:
+                raise AttributeError(name)
+            table = Table(getattr(self.base, name))
+            setattr(self, name, table)
+            return table
+
+    def touched(self, name: str) -> "Table[Any, Any] | None":
+        """The named table if this draft has looked at it."""
+        table: Table[Any, Any] | None = self.__dict__.get(name)
+        return table
 
     def edit_terms(self) -> Terms:
         if not self.terms_changed:
@@ -246,7 +278,9 @@ class RunDraft:
 
     @property
     def has_buffered(self) -> bool:
-        return len(self.buffer) > 0 or bool(self._arrived)
+        buffer = self.touched("buffer")
+        waiting = len(buffer) if buffer is not None else len(self.base.buffer)
+        return waiting > 0 or bool(self._arrived)
 
     def _load_stored(self) -> list[tuple[int, history.HistoryEvent]]:
         if self._stored is None:
@@ -270,7 +304,8 @@ class RunDraft:
 
     def drop_buffer(self) -> None:
         """Forget all buffered events: the run has closed."""
-        self.buffer.clear()
+        if self.has_buffered:
+            self.buffer.clear()
         self._stored = []
         self._arrived = []
 
@@ -381,7 +416,10 @@ class RunDraft:
     @property
     def changed(self) -> bool:
         """Something durable changes."""
-        return bool(self.events) or self.noted or bool(self.buffer.changes) or self.is_new
+        if self.events or self.noted or self.is_new:
+            return True
+        buffer = self.touched("buffer")
+        return buffer is not None and bool(buffer.changes)
 
     def batches(self) -> list[list[history.HistoryEvent]]:
         """The new events, cut into the batches that are stored (and paged) as one row each."""
@@ -393,19 +431,10 @@ class RunDraft:
         base.run = self.run
         base.terms = self.terms
         base.close_attempted = self.close_attempted
-        for table in (
-            self.activities,
-            self.activity_ids,
-            self.timers,
-            self.children,
-            self.externals,
-            self.updates,
-            self.signal_ids,
-            self.buffer,
-            self.pending_updates,
-            self.queries,
-        ):
-            cast(Table[Any, Any], table).fold()
+        for name in TABLES:
+            table = self.__dict__.get(name)
+            if table is not None and table.changes:
+                table.fold()
         return base
 
 

@@ -36,8 +36,14 @@ def offer_of(key: ChainKey, owed: Dispatch) -> Offer:
 class Offers:
     """The shard's side of matching."""
 
-    def __init__(self, matching: Matching, refuse: Callable[[ChainKey, StickyRefused], None]) -> None:
+    def __init__(
+        self,
+        matching: Matching,
+        refuse: Callable[[ChainKey, StickyRefused], None],
+        owed: Callable[[Ticket], bool],
+    ) -> None:
         self._matching = matching
+        self._owed = owed
         self._refuse = refuse
         self._parked: dict[QueueKey, deque[Offer]] = {}
 
@@ -83,11 +89,15 @@ class Offers:
             self._show(offer_of(entry.key, owed))
 
     def _show(self, offer: Offer) -> None:
+        parked = self._parked.get(offer.queue)
+        if parked:
+            parked.append(offer)  # behind those that have waited longer
+            return
         result = self._matching.offer(offer)
         if result is OfferResult.REFUSED_STICKY:
             self.refused(offer)
         elif result is OfferResult.NO_CREDIT:
-            self._parked.setdefault(offer.queue, deque()).append(offer)
+            self._parked[offer.queue] = deque((offer,))
 
     def refused(self, offer: Offer) -> None:
         """Nobody listens on the offer's sticky queue (any more)."""
@@ -102,8 +112,13 @@ class Offers:
         parked = self._parked.get(queue)
         while parked and room > 0:
             offer = parked.popleft()
+            if not self._owed(offer.ticket):
+                continue
             room -= 1
-            if self._matching.offer(offer) is OfferResult.NO_CREDIT:
+            result = self._matching.offer(offer)
+            if result is OfferResult.REFUSED_STICKY:
+                self.refused(offer)
+            elif result is OfferResult.NO_CREDIT:
                 parked.appendleft(offer)
                 return
         if parked is not None and not parked:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tenuto.matching.types import Clock
+from tenuto.matching.types import Clock, Ticket
 from tenuto.engine import agenda, codec, types
 from tenuto.engine.chain import ClosedRun
 from tenuto.engine.draft import Draft
@@ -92,7 +92,7 @@ class Shard:
         self.limits = limits
         self._cache = Cache(cache_bytes)
         self._alarms = AlarmClock(clock, self._ring)
-        self._offers = Offers(matching, self._sticky_refused)
+        self._offers = Offers(matching, self._sticky_refused, self._owes)
         self._outbox = Outbox(clock, self.submit, namespaces)
         self._waiters = Waiters(clock)
         self._histories = Histories(store, shard_id, self._cache, self.submit)
@@ -167,6 +167,13 @@ class Shard:
 
     def _ring(self, key: ChainKey) -> None:
         self._post(Awaited(key, Ring(), None))
+
+    def _owes(self, ticket: Ticket) -> bool:
+        """Whether a parked offer still stands; a chain that is not in memory may still owe it."""
+        entry = self._cache.get(ChainKey(ticket.namespace_id, ticket.workflow_id))
+        if entry is None:
+            return True
+        return ticket == entry.task_ticket or entry.activity_tickets.get(ticket.scheduled_event_id) == ticket
 
     def _sticky_refused(self, key: ChainKey, request: types.StickyRefused) -> None:
         self._post(Awaited(key, request, None))
@@ -318,7 +325,8 @@ class Shard:
         for entry, draft in folded:
             if not draft.runs and not draft.delete_chain:
                 continue
-            touched: Any = list(draft.run.activities.changes) + draft.ripe
+            activities = draft.run.touched("activities")
+            touched: Any = [*(activities.changes if activities is not None else ()), *draft.ripe]
             if draft.run.is_new or (entry.chain is not None and not entry.chain.current.run.open):
                 touched = None
             self._offers.renew(entry, touched)
