@@ -1,14 +1,19 @@
 """When a cron schedule matches, and how long a cron workflow waits for it."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from croniter import CroniterBadDateError, croniter  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tenuto.engine import types
 from tenuto.engine.cron import backoff, go_duration, parse
 from tenuto.limits import SECOND
+from tenuto.wire import workflowservice as ws
+from tests.engine.support import World
+from tests.engine.worlds import canceled, complete, fail
 
 
 def at(text: str) -> int:
@@ -193,3 +198,78 @@ def test_intervals_skip_the_past_as_stepping_through_it_would(seconds: int, star
     found = start // SECOND * SECOND + step
     found += max(0, -(-(close - found) // step)) * step
     assert backoff(f"@every {seconds}s", start, close) == -(-(found - close) // SECOND) * SECOND
+
+
+# ---- cron workflows ---------------------------------------------------------------------------------------------------
+
+
+def beating(spec: str = "@every 10s") -> World:
+    world = World()
+    world.start(cron_schedule=spec)
+    return world
+
+
+def first_event(world: World) -> Any:
+    return world.history[0].workflow_execution_started_event_attributes
+
+
+def test_the_first_run_waits_too_and_says_that_cron_began_it() -> None:
+    world = beating()
+    assert world.names() == ["WF_STARTED"]
+    assert first_event(world).initiator == 3 and first_event(world).first_workflow_task_backoff.seconds == 10
+    world.pass_time(10 * SECOND)
+    assert world.names() == ["WF_STARTED", "WFT_SCHEDULED"]
+
+
+def test_results_are_handed_on_even_past_a_failing_run() -> None:
+    world = beating()
+    world.pass_time(10 * SECOND)
+    first = world.run_id
+    world.step(complete(b'"r1"'))
+    assert (
+        world.histories[first][-1].workflow_execution_completed_event_attributes.new_execution_run_id
+        == world.run_id
+    )
+    assert first_event(world).last_completion_result.payloads[0].data == b'"r1"'
+    assert first_event(world).first_execution_run_id == first and first_event(world).initiator == 3
+    second = world.run_id
+    world.pass_time(10 * SECOND)
+    world.step(fail("no luck"))
+    closed = world.histories[second][-1].workflow_execution_failed_event_attributes
+    assert closed.retry_state == 5 and closed.new_execution_run_id == world.run_id
+    assert first_event(world).last_completion_result.payloads[0].data == b'"r1"'
+    assert first_event(world).continued_failure.message == "no luck"
+    world.pass_time(10 * SECOND)
+    world.step(complete(b'"r3"'))
+    assert first_event(world).last_completion_result.payloads[0].data == b'"r3"'
+    assert not first_event(world).HasField("continued_failure")
+
+
+def test_a_run_that_takes_long_skips_the_matches_it_missed() -> None:
+    world = beating()
+    world.pass_time(10 * SECOND)
+    world.now += 25 * SECOND
+    world.step(complete())
+    assert first_event(world).first_workflow_task_backoff.seconds == 5
+
+
+def test_cancelling_or_terminating_ends_the_repetition() -> None:
+    world = beating()
+    world.pass_time(10 * SECOND)
+    run_id = world.run_id
+    world.step(canceled())
+    assert world.run_id == run_id and world.names()[-1] == "WF_CANCELED"
+    world = beating()
+    run_id = world.run_id
+    world.ask(types.Terminate(ws.TerminateWorkflowExecutionRequest()))
+    assert world.run_id == run_id and world.names()[-1] == "WF_TERMINATED"
+
+
+def test_a_failure_that_may_not_be_retried_still_repeats_by_cron() -> None:
+    world = beating()
+    world.pass_time(10 * SECOND)
+    run_id = world.run_id
+    command = fail()
+    command.fail_workflow_execution_command_attributes.failure.application_failure_info.non_retryable = True
+    world.step(command)
+    assert world.run_id != run_id and first_event(world).attempt == 1
