@@ -189,8 +189,7 @@ def _continued_attributes(
     for name in ("input", "header", "last_completion_result", "workflow_task_timeout"):
         if closed.HasField(name):  # type: ignore[arg-type]
             getattr(attributes, name).CopyFrom(getattr(closed, name))
-    if ev.nanoseconds(closed.workflow_run_timeout):
-        attributes.workflow_run_timeout.CopyFrom(closed.workflow_run_timeout)
+    attributes.workflow_run_timeout.CopyFrom(closed.workflow_run_timeout)
     if closed.HasField("failure"):
         attributes.continued_failure.CopyFrom(closed.failure)
     for key, payload in wanted.memo.fields.items():

@@ -173,7 +173,9 @@ def complete(draft: Draft, request: CompleteWorkflowTask) -> None:
     query.answer(task)
     _bind(rd, message)
     stamp_worker(rd, message, completed.event_id)
-    for command in message.commands:
+    for position, command in enumerate(message.commands):
+        if position in request.refused:
+            raise CommandFailed(*request.refused[position])
         _execute(task, command)
     update.process_rest(task)
     if not heartbeat and rd.run.open:

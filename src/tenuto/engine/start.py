@@ -10,7 +10,7 @@ from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.retry import policy, to_wire
 from tenuto.engine.types import Reason, Rejected, SignalReply, SignalWithStart, Start, StartReply
 from tenuto.limits import LIMITS, SECOND
-from tenuto.wire import common, enums_workflow, errordetails, history
+from tenuto.wire import common, enums_workflow, errordetails, history, sdk_metadata
 from tenuto.wire import workflowservice as ws
 
 Reuse = enums_workflow.WorkflowIdReusePolicy
@@ -428,8 +428,7 @@ def succeed(
     attributes.ClearField("prev_auto_reset_points")
     _carry_points(rd, attributes)
     metadata = None
-    if old.user_metadata:
-        from tenuto.wire import sdk_metadata
+    if old.user_metadata and attributes.initiator != WORKFLOW:
 
         metadata = sdk_metadata.UserMetadata.FromString(old.user_metadata)
     new = begin(draft, attributes, run_id, draft.new_id(), metadata)

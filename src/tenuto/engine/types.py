@@ -279,6 +279,8 @@ class StartWorkflowTask:
 class CompleteWorkflowTask:
     token: TaskToken
     message: ws.RespondWorkflowTaskCompletedRequest
+    refused: dict[int, tuple[int, str]] = field(default_factory=dict)
+    """Position of a command -> (cause, text), for what only the service can check (names of search attributes)."""
 
     @property
     def run_id(self) -> str:

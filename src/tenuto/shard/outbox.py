@@ -22,6 +22,16 @@ LAST_RETRY_NS = 10 * SECOND
 TRANSIENT = frozenset({Reason.UNAVAILABLE, Reason.BUSY, Reason.CONCURRENT, Reason.STALE})
 
 
+class _Delivery:
+    """One message under way. Its chain may replace what it says while it flies."""
+
+    __slots__ = ("message", "task")
+
+    def __init__(self, message: Outgoing) -> None:
+        self.message = message
+        self.task: asyncio.Task[None] | None = None
+
+
 class Outbox:
     """Deliveries in flight."""
 
@@ -29,39 +39,45 @@ class Outbox:
         self._clock = clock
         self._submit = submit
         self._namespaces = namespaces
-        self._flying: dict[tuple[ChainKey, int], asyncio.Task[None]] = {}
+        self._flying: dict[tuple[ChainKey, int], _Delivery] = {}
 
     def send(self, source: ChainKey, message: Outgoing) -> None:
-        """Start delivering, unless it is under way."""
+        """Start delivering; a message that is under way already is replaced, and delivered again as it reads now."""
         name = (source, message.out_id)
-        if name in self._flying:
+        known = self._flying.get(name)
+        if known is not None:
+            known.message = message
             return
-        task = asyncio.get_running_loop().create_task(self._deliver(source, message))
-        self._flying[name] = task
-        task.add_done_callback(lambda done: self._landed(name, done))
+        delivery = _Delivery(message)
+        self._flying[name] = delivery
+        delivery.task = asyncio.get_running_loop().create_task(self._deliver(source, delivery))
+        delivery.task.add_done_callback(lambda done: self._landed(name, delivery, done))
 
-    def _landed(self, name: tuple[ChainKey, int], task: "asyncio.Task[None]") -> None:
-        if self._flying.get(name) is task:
+    def _landed(self, name: tuple[ChainKey, int], delivery: _Delivery, task: "asyncio.Task[None]") -> None:
+        if self._flying.get(name) is delivery:
             del self._flying[name]
         if not task.cancelled() and task.exception() is not None:
             asyncio.get_running_loop().call_exception_handler(
                 {"message": f"delivery {name} failed", "exception": task.exception()}
             )
 
-    async def _deliver(self, source: ChainKey, message: Outgoing) -> None:
+    async def _deliver(self, source: ChainKey, delivery: _Delivery) -> None:
         namespace = self._namespaces(source.namespace_id)
         if namespace is None:
             return
         wait_ns = FIRST_RETRY_NS
         while True:
-            reply, refusal = await self._ask(source, message, namespace)
+            sent = delivery.message
+            reply, refusal = await self._ask(source, sent, namespace)
             if refusal is None or refusal.reason not in TRANSIENT:
                 try:
-                    await self._submit(source, Delivered(message.out_id, reply, refusal))
-                    return
+                    settled = await self._submit(source, Delivered(sent.out_id, reply, refusal))
                 except Rejected as rejected:
-                    if rejected.reason not in TRANSIENT:
-                        return
+                    settled = rejected.reason not in TRANSIENT
+                if settled:
+                    return
+                if delivery.message is not sent:
+                    continue
             await pause(self._clock, wait_ns)
             wait_ns = min(wait_ns * 2, LAST_RETRY_NS)
 
@@ -76,6 +92,7 @@ class Outbox:
 
     def clear(self) -> None:
         """Forget all: the shard has lost its memory and will derive them again."""
-        for task in list(self._flying.values()):
-            task.cancel()
+        for delivery in list(self._flying.values()):
+            if delivery.task is not None:
+                delivery.task.cancel()
         self._flying.clear()
