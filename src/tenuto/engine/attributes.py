@@ -16,11 +16,11 @@ def record_marker(task: Completion, command: wire_command.Command) -> None:
     if not wanted.marker_name:
         raise CommandFailed(bad, "MarkerName is not set on RecordMarkerCommand.")
     if len(wanted.marker_name.encode()) > task.limits.id_bytes:
-        raise CommandFailed(bad, f"MarkerName on RecordMarkerCommand exceeds length limit. MarkerName={wanted.marker_name}")
-    if sum(payloads.ByteSize() for payloads in wanted.details.values()) > task.limits.blob_bytes:
         raise CommandFailed(
-            bad, "RecordMarkerCommandAttributes.Details exceeds size limit.", terminate=True
+            bad, f"MarkerName on RecordMarkerCommand exceeds length limit. MarkerName={wanted.marker_name}"
         )
+    if sum(payloads.ByteSize() for payloads in wanted.details.values()) > task.limits.blob_bytes:
+        raise CommandFailed(bad, "RecordMarkerCommandAttributes.Details exceeds size limit.", terminate=True)
     attributes = history.MarkerRecordedEventAttributes(
         marker_name=wanted.marker_name, workflow_task_completed_event_id=task.completed_id
     )

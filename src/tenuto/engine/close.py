@@ -41,7 +41,9 @@ def applied_closed(rd: RunDraft, event: history.HistoryEvent) -> None:
     rd.visible = True
 
 
-def _finish(rd: RunDraft, event: history.HistoryEvent, *, continued: bool = False, reset: bool = False) -> None:
+def _finish(
+    rd: RunDraft, event: history.HistoryEvent, *, continued: bool = False, reset: bool = False
+) -> None:
     """Everything a close event entails, whatever its kind."""
     update.abort_on_close(rd, continued)
     if rd.run.previous_started_id:
@@ -76,7 +78,9 @@ def complete(task: Completion, command: wire_command.Command) -> None:
     cause = Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES
     _fits(task, wanted.result.ByteSize(), cause, "CompleteWorkflowExecutionCommandAttributes.Result")
     rd = task.rd
-    attributes = history.WorkflowExecutionCompletedEventAttributes(workflow_task_completed_event_id=task.completed_id)
+    attributes = history.WorkflowExecutionCompletedEventAttributes(
+        workflow_task_completed_event_id=task.completed_id
+    )
     if wanted.HasField("result"):
         attributes.result.CopyFrom(wanted.result)
     follows = _cron_follows(rd)
@@ -93,7 +97,8 @@ def fail(task: Completion, command: wire_command.Command) -> None:
     wanted = command.fail_workflow_execution_command_attributes
     if not wanted.HasField("failure"):
         raise CommandFailed(
-            Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES, "Failure is not set on FailWorkflowExecutionCommand."
+            Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
+            "Failure is not set on FailWorkflowExecutionCommand.",
         )
     _fits(
         task,
@@ -115,7 +120,8 @@ def fail(task: Completion, command: wire_command.Command) -> None:
 def _close_with_retry(
     rd: RunDraft,
     kind: int,
-    attributes: history.WorkflowExecutionFailedEventAttributes | history.WorkflowExecutionTimedOutEventAttributes,
+    attributes: history.WorkflowExecutionFailedEventAttributes
+    | history.WorkflowExecutionTimedOutEventAttributes,
     interval: int | None,
     reason: failure.Failure,
     command: wire_command.Command | None = None,
@@ -138,7 +144,9 @@ def cancel(task: Completion, command: wire_command.Command) -> None:
     _may_close(task)
     wanted = command.cancel_workflow_execution_command_attributes
     rd = task.rd
-    attributes = history.WorkflowExecutionCanceledEventAttributes(workflow_task_completed_event_id=task.completed_id)
+    attributes = history.WorkflowExecutionCanceledEventAttributes(
+        workflow_task_completed_event_id=task.completed_id
+    )
     if wanted.HasField("details"):
         attributes.details.CopyFrom(wanted.details)
     _finish(rd, rd.emit(ev.CANCELED, attributes, metadata=command.user_metadata))
@@ -166,7 +174,7 @@ def continue_as_new(task: Completion, command: wire_command.Command) -> None:
     event_attributes.workflow_run_timeout.CopyFrom(ev.duration(run_timeout))
     event_attributes.workflow_task_timeout.CopyFrom(ev.duration(task_timeout))
     for name in ("input", "header", "memo", "search_attributes", "failure", "last_completion_result"):
-        if wanted.HasField(name):  # type: ignore[arg-type]
+        if wanted.HasField(name):
             getattr(event_attributes, name).CopyFrom(getattr(wanted, name))
     backoff = start.spaced(rd, ev.nanoseconds(wanted.backoff_start_interval))
     event_attributes.backoff_start_interval.CopyFrom(ev.duration(backoff))
@@ -187,7 +195,7 @@ def _continued_attributes(
     attributes.workflow_type.CopyFrom(closed.workflow_type)
     attributes.task_queue.CopyFrom(closed.task_queue)
     for name in ("input", "header", "last_completion_result", "workflow_task_timeout"):
-        if closed.HasField(name):  # type: ignore[arg-type]
+        if closed.HasField(name):
             getattr(attributes, name).CopyFrom(getattr(closed, name))
     attributes.workflow_run_timeout.CopyFrom(closed.workflow_run_timeout)
     if closed.HasField("failure"):
@@ -206,17 +214,21 @@ def _continued_attributes(
     return attributes
 
 
-def _check_continue(task: Completion, wanted: wire_command.ContinueAsNewWorkflowExecutionCommandAttributes) -> None:
+def _check_continue(
+    task: Completion, wanted: wire_command.ContinueAsNewWorkflowExecutionCommandAttributes
+) -> None:
     bad = Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES
     limit = task.limits.id_bytes
     name, queue = wanted.workflow_type.name, wanted.task_queue.name
     kind = "  kind:TASK_QUEUE_KIND_NORMAL" if wanted.task_queue.kind in (0, 1) else ""
-    context = f" WorkflowType={name} TaskQueue=name:\"{queue}\"{kind}"
+    context = f' WorkflowType={name} TaskQueue=name:"{queue}"{kind}'
     command = "ContinueAsNewWorkflowExecutionCommand"
     if len(name.encode()) > limit:
         raise CommandFailed(bad, f"WorkflowType on {command} exceeds length limit.{context}")
     if len(queue.encode()) > limit:
-        raise CommandFailed(bad, f"error validating {command} TaskQueue: taskQueue length exceeds limit.{context}")
+        raise CommandFailed(
+            bad, f"error validating {command} TaskQueue: taskQueue length exceeds limit.{context}"
+        )
     for value, field in (
         (wanted.workflow_run_timeout, "WorkflowRunTimeout"),
         (wanted.workflow_task_timeout, "WorkflowTaskTimeout"),

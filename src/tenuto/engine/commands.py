@@ -158,7 +158,9 @@ def complete(draft: Draft, request: CompleteWorkflowTask) -> None:
     assert held is not None
     heartbeat = message.force_create_new_workflow_task
     if heartbeat and rd.run.paused is not None:
-        raise Rejected(Reason.PRECONDITION, "Workflow is paused and force create new workflow task is requested")
+        raise Rejected(
+            Reason.PRECONDITION, "Workflow is paused and force create new workflow task is requested"
+        )
     idle = not message.commands and not message.messages
     if idle and rd.now > held.original_scheduled_at + LIMITS.task_heartbeat_ns:
         _heartbeat_over(draft, rd)
@@ -168,7 +170,11 @@ def complete(draft: Draft, request: CompleteWorkflowTask) -> None:
         return
     completed = _write_completed(rd, message)
     task = Completion(
-        rd, message, completed.event_id, rd.has_buffered, messages={part.id: part for part in message.messages}
+        rd,
+        message,
+        completed.event_id,
+        rd.has_buffered,
+        messages={part.id: part for part in message.messages},
     )
     query.answer(task)
     _bind(rd, message)
@@ -376,7 +382,10 @@ def void(draft: Draft, request: CompleteWorkflowTask, failed: CommandFailed) -> 
     rd = workflow_task.claim(draft, request.token)
     task = rd.run.task
     assert task is not None
-    name = "".join(word.capitalize() for word in Cause.Name(failed.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_").split("_"))  # type: ignore[arg-type]
+    name = "".join(
+        word.capitalize()
+        for word in Cause.Name(failed.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_").split("_")
+    )  # type: ignore[arg-type]
     text = f"{name}: {failed.detail}" if failed.detail else name
     unhandled = failed.cause == Cause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
     refusal = Rejected(Reason.INVALID, text)

@@ -329,7 +329,9 @@ class RunDraft:
         """Point completions at the event ids their started events have just got."""
         kind = event.event_type
         if kind == ev.ACTIVITY_STARTED:
-            started["activity", event.activity_task_started_event_attributes.scheduled_event_id] = event.event_id
+            started["activity", event.activity_task_started_event_attributes.scheduled_event_id] = (
+                event.event_id
+            )
         elif kind == ev.CHILD_STARTED:
             attributes = event.child_workflow_execution_started_event_attributes
             started["child", attributes.initiated_event_id] = event.event_id
@@ -400,7 +402,9 @@ class RunDraft:
     def write_task_events(self) -> None:
         """Write the scheduled and started events of a virtual workflow task into history, at the ids it was promised."""
         task = self.edit_task()
-        assert task.scheduled_id == self.run.next_event_id, "a virtual workflow task must stand at the end of history"
+        assert task.scheduled_id == self.run.next_event_id, (
+            "a virtual workflow task must stand at the end of history"
+        )
         task.kind = NORMAL
         task.written = True
         self._raw(scheduled_event(task, self.terms.task_queue))

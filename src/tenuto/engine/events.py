@@ -106,7 +106,8 @@ COMPLETIONS = frozenset(
 ATTRIBUTES: dict[int, str] = {
     number: f"{name[len('EVENT_TYPE_') :].lower()}_event_attributes"
     for name, number in E.items()
-    if f"{name[len('EVENT_TYPE_') :].lower()}_event_attributes" in history.HistoryEvent.DESCRIPTOR.fields_by_name
+    if f"{name[len('EVENT_TYPE_') :].lower()}_event_attributes"
+    in history.HistoryEvent.DESCRIPTOR.fields_by_name
 }
 """Event type -> name of its attributes field."""
 
@@ -136,7 +137,11 @@ def payload_fields(values: dict[str, bytes]) -> dict[str, common.Payload]:
 
 def is_deletion(payload: common.Payload) -> bool:
     """A value without data, ``null`` or ``[]`` removes its key (execution-semantics 10, 73)."""
-    return payload.data in (b"", b"null", b"[]") and payload.metadata.get("encoding") in (None, b"json/plain", b"binary/null")
+    return payload.data in (b"", b"null", b"[]") and payload.metadata.get("encoding") in (
+        None,
+        b"json/plain",
+        b"binary/null",
+    )
 
 
 def server_failure(message: str, non_retryable: bool = False) -> failure.Failure:

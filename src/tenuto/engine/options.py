@@ -40,7 +40,10 @@ def update(draft: Draft, request: UpdateOptions) -> None:
 
 
 def emit_changed(
-    rd: RunDraft, old: workflow.WorkflowExecutionOptions, new: workflow.WorkflowExecutionOptions, identity: str
+    rd: RunDraft,
+    old: workflow.WorkflowExecutionOptions,
+    new: workflow.WorkflowExecutionOptions,
+    identity: str,
 ) -> None:
     attributes = history.WorkflowExecutionOptionsUpdatedEventAttributes(identity=identity)
     if new.HasField("versioning_override"):
@@ -52,7 +55,9 @@ def emit_changed(
     rd.emit(ev.OPTIONS_UPDATED, attributes, ignorable=True)
 
 
-def merge(target: workflow.WorkflowExecutionOptions, source: workflow.WorkflowExecutionOptions, path: str) -> None:
+def merge(
+    target: workflow.WorkflowExecutionOptions, source: workflow.WorkflowExecutionOptions, path: str
+) -> None:
     snake = "".join("_" + letter.lower() if letter.isupper() else letter for letter in path)
     head, _, rest = snake.partition(".")
     if head == "versioning_override":
@@ -79,7 +84,10 @@ def applied_updated(rd: RunDraft, event: history.HistoryEvent) -> None:
     if a.HasField("priority"):
         terms.priority = a.priority.SerializeToString()
     if a.attached_completion_callbacks:
-        terms.callbacks = (*terms.callbacks, *(c.SerializeToString() for c in a.attached_completion_callbacks))
+        terms.callbacks = (
+            *terms.callbacks,
+            *(c.SerializeToString() for c in a.attached_completion_callbacks),
+        )
     if a.attached_request_id:
         rd.run.request_ids = {**rd.run.request_ids, a.attached_request_id: (ev.OPTIONS_UPDATED, 0)}
 

@@ -32,7 +32,11 @@ def signal(draft: Draft, request: Signal) -> None:
 
 
 def record(
-    rd: RunDraft, message: ws.SignalWorkflowExecutionRequest, request: Signal | None = None, *, wake: bool = True
+    rd: RunDraft,
+    message: ws.SignalWorkflowExecutionRequest,
+    request: Signal | None = None,
+    *,
+    wake: bool = True,
 ) -> None:
     """Write the signal into an open run, or refuse it."""
     if message.request_id and message.request_id in rd.signal_ids:
@@ -69,7 +73,6 @@ class SignalKnown:
 
 def applied_signaled(rd: RunDraft, event: history.HistoryEvent) -> None:
     rd.run.signal_count += 1
-
 
 
 def request_cancel(draft: Draft, request: RequestCancel) -> None:

@@ -97,7 +97,11 @@ def terminate_existing(draft: Draft) -> None:
     payload = details.payloads.add(data=f'"terminated by new runID: {new_run_id}"'.encode())
     payload.metadata["encoding"] = b"json/plain"
     close.terminate(
-        draft.run, "TerminateIfRunning WorkflowIdReusePolicy", workflow_task.SYSTEM, details, successor=new_run_id
+        draft.run,
+        "TerminateIfRunning WorkflowIdReusePolicy",
+        workflow_task.SYSTEM,
+        details,
+        successor=new_run_id,
     )
     draft.reserved_run_id = new_run_id
 
@@ -128,7 +132,8 @@ def check_reuse(draft: Draft, message: ws.StartWorkflowExecutionRequest) -> None
     policy_ = message.workflow_id_reuse_policy
     if policy_ == Reuse.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE:
         raise already_started(
-            draft, f"Workflow execution already finished. {text} Workflow Id reuse policy: reject duplicate workflow Id."
+            draft,
+            f"Workflow execution already finished. {text} Workflow Id reuse policy: reject duplicate workflow Id.",
         )
     if policy_ == Reuse.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY and rd.run.status in (
         Status.WORKFLOW_EXECUTION_STATUS_COMPLETED,
@@ -144,7 +149,9 @@ def check_reuse(draft: Draft, message: ws.StartWorkflowExecutionRequest) -> None
 def already_started(draft: Draft, message: str) -> Rejected:
     rd = draft.run
     detail = errordetails.WorkflowExecutionAlreadyStartedFailure(
-        start_request_id=rd.terms.create_request_id, run_id=rd.run.run_id, first_execution_run_id=rd.terms.first_run_id
+        start_request_id=rd.terms.create_request_id,
+        run_id=rd.run.run_id,
+        first_execution_run_id=rd.terms.first_run_id,
     )
     return Rejected(Reason.ALREADY_STARTED, message, detail)
 
@@ -158,7 +165,10 @@ def signal_with_start(draft: Draft, request: SignalWithStart) -> None:
     as_start = start_part(message)
     if draft.chain is not None:
         rd = draft.run
-        if message.request_id in rd.run.request_ids and rd.run.request_ids[message.request_id][0] == ev.STARTED:
+        if (
+            message.request_id in rd.run.request_ids
+            and rd.run.request_ids[message.request_id][0] == ev.STARTED
+        ):
             draft.reply = SignalReply(rd.run.run_id, message.request_id, False, rd.terms.first_run_id)
             return
         if rd.run.open:
@@ -218,12 +228,13 @@ def first_attributes(
         attempt=1,
         identity=message.identity,
         cron_schedule=message.cron_schedule,
-        eager_execution_accepted=message.request_eager_execution and not message.HasField("workflow_start_delay"),
+        eager_execution_accepted=message.request_eager_execution
+        and not message.HasField("workflow_start_delay"),
     )
     attributes.workflow_type.CopyFrom(message.workflow_type)
     attributes.task_queue.name, attributes.task_queue.kind = message.task_queue.name, 1  # type: ignore[assignment]
     for name in ("input", "header", "priority", "versioning_override"):
-        if message.HasField(name):  # type: ignore[arg-type]
+        if message.HasField(name):
             getattr(attributes, name).CopyFrom(getattr(message, name))
     _put_timeouts(attributes, message)
     if message.HasField("retry_policy"):
@@ -290,7 +301,9 @@ def _put_values(
             attributes.search_attributes.indexed_fields[key].CopyFrom(payload)
 
 
-def _put_expiration(attributes: history.WorkflowExecutionStartedEventAttributes, now: int, backoff: int) -> None:
+def _put_expiration(
+    attributes: history.WorkflowExecutionStartedEventAttributes, now: int, backoff: int
+) -> None:
     execution = ev.nanoseconds(attributes.workflow_execution_timeout)
     if execution:
         expires = now + execution + backoff
@@ -368,7 +381,9 @@ def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
     terms.retry = policy(a.retry_policy, default=False) if a.HasField("retry_policy") else None
     terms.cron = a.cron_schedule
     terms.memo = {key: value.SerializeToString() for key, value in a.memo.fields.items()}
-    terms.search_attributes = {k: v.SerializeToString() for k, v in a.search_attributes.indexed_fields.items()}
+    terms.search_attributes = {
+        k: v.SerializeToString() for k, v in a.search_attributes.indexed_fields.items()
+    }
     terms.priority = a.priority.SerializeToString()
     terms.versioning_override = a.versioning_override.SerializeToString()
     terms.user_metadata = event.user_metadata.SerializeToString()
@@ -429,7 +444,6 @@ def succeed(
     _carry_points(rd, attributes)
     metadata = None
     if old.user_metadata and attributes.initiator != WORKFLOW:
-
         metadata = sdk_metadata.UserMetadata.FromString(old.user_metadata)
     new = begin(draft, attributes, run_id, draft.new_id(), metadata)
     if not new.run.backoff_until:
@@ -451,6 +465,3 @@ def _carry_points(rd: RunDraft, attributes: history.WorkflowExecutionStartedEven
 
 def whole_seconds(ns: int) -> int:
     return -(-ns // SECOND) * SECOND
-
-
-

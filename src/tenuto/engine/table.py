@@ -70,7 +70,7 @@ DECIDE: dict[type, DecideRule] = {
     types.ExpireRun: lifecycle.expire_run,
 }
 
-APPLY: dict[int, ApplyRule] = {
+APPLY: dict[Any, ApplyRule] = {
     ev.STARTED: start.applied_started,
     **workflow_task.APPLY,
     **close.APPLY,
@@ -84,7 +84,7 @@ APPLY: dict[int, ApplyRule] = {
     **update.APPLY,
 }
 
-SETTLE: dict[int, ApplyRule] = {
+SETTLE: dict[Any, ApplyRule] = {
     **options.SETTLE,
     **activity.SETTLE,
     **child.SETTLE,

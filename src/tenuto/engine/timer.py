@@ -18,11 +18,14 @@ def start(task: Completion, command: wire_command.Command) -> None:
     if not wanted.timer_id:
         raise CommandFailed(bad, "TimerId is not set on StartTimerCommand.")
     if len(wanted.timer_id.encode()) > task.limits.id_bytes:
-        raise CommandFailed(bad, "TimerId on StartTimerCommand exceeds length limit. TimerId=" + wanted.timer_id)
+        raise CommandFailed(
+            bad, "TimerId on StartTimerCommand exceeds length limit. TimerId=" + wanted.timer_id
+        )
     if ev.nanoseconds(wanted.start_to_fire_timeout) < 0:
         raise CommandFailed(
             bad,
-            "An invalid StartToFireTimeout is set on StartTimerCommand: negative duration. TimerId=" + wanted.timer_id,
+            "An invalid StartToFireTimeout is set on StartTimerCommand: negative duration. TimerId="
+            + wanted.timer_id,
         )
     if wanted.timer_id in task.rd.timers:
         raise CommandFailed(
@@ -55,7 +58,8 @@ def cancel(task: Completion, command: wire_command.Command) -> None:
         ]
         if not fired:
             raise CommandFailed(
-                bad, f"invalid history builder state for action: add-timer-canceled-event, TimerID: {timer_id}"
+                bad,
+                f"invalid history builder state for action: add-timer-canceled-event, TimerID: {timer_id}",
             )
         started_id = fired[0].started_event_id
         rd.discard_buffered(
@@ -77,7 +81,11 @@ def cancel(task: Completion, command: wire_command.Command) -> None:
 
 def fire(rd: RunDraft, due: list[str]) -> None:
     """Fire the named timers that are due, the earliest first, in one go."""
-    timers = [timer for timer_id in due if (timer := rd.timers.get(timer_id)) is not None and timer.fire_at <= rd.now]
+    timers = [
+        timer
+        for timer_id in due
+        if (timer := rd.timers.get(timer_id)) is not None and timer.fire_at <= rd.now
+    ]
     for timer in sorted(timers, key=lambda t: (t.fire_at, t.started_id)):
         rd.emit(
             ev.TIMER_FIRED,

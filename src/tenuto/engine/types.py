@@ -248,7 +248,10 @@ class OperateActivities:
     """Pause, unpause, reset, or update the options of pending activities; ``message`` says which."""
 
     message: (
-        ws.PauseActivityRequest | ws.UnpauseActivityRequest | ws.ResetActivityRequest | ws.UpdateActivityOptionsRequest
+        ws.PauseActivityRequest
+        | ws.UnpauseActivityRequest
+        | ws.ResetActivityRequest
+        | ws.UpdateActivityOptionsRequest
     )
     run_id: str = ""
 

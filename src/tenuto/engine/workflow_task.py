@@ -87,7 +87,7 @@ def task_timeout(terms: Terms, attempt: int) -> int:
     extra = attempt - LIMITS.task_attempts_before_growth - 1
     if extra < 0:
         return base
-    return base + min(LIMITS.task_retry_first_ns * 2 ** min(extra, 32), LIMITS.task_retry_maximum_ns)
+    return base + min(LIMITS.task_retry_first_ns << min(extra, 32), LIMITS.task_retry_maximum_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +331,7 @@ def failed(rd: RunDraft, attributes: history.WorkflowTaskFailedEventAttributes) 
     if task.attempt == 1 or task.kind == SPECULATIVE:
         if not task.written:
             rd.write_task_events()
-        task = rd.run.task
+        task = rd.edit_task()
         full = history.WorkflowTaskFailedEventAttributes()
         full.CopyFrom(attributes)
         full.scheduled_event_id, full.started_event_id = task.scheduled_id, task.started_id
@@ -468,7 +468,7 @@ def time_out(rd: RunDraft, kind: int) -> None:
     if task.attempt == 1 or task.kind == SPECULATIVE:
         if not task.written:
             rd.write_task_events()
-            task = rd.run.task
+            task = rd.edit_task()
         rd.emit(
             ev.WFT_TIMED_OUT,
             history.WorkflowTaskTimedOutEventAttributes(

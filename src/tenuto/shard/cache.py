@@ -17,7 +17,17 @@ TAIL_BYTES = 128 * 1024
 class Entry:
     """One cached chain, or the knowledge that there is none."""
 
-    __slots__ = ("activity_tickets", "agenda", "armed_at", "chain", "index", "key", "rows", "rows_bytes", "task_ticket")
+    __slots__ = (
+        "activity_tickets",
+        "agenda",
+        "armed_at",
+        "chain",
+        "index",
+        "key",
+        "rows",
+        "rows_bytes",
+        "task_ticket",
+    )
 
     def __init__(self, key: ChainKey, chain: Chain | None, now: int) -> None:
         self.key = key

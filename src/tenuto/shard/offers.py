@@ -126,5 +126,3 @@ class Offers:
 
     def clear(self) -> None:
         self._parked.clear()
-
-

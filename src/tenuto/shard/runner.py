@@ -304,7 +304,9 @@ class Shard:
             if not run_id:
                 continue
             loaded = self._cache.get(awaited.key)
-            current = loaded.chain.current.run.run_id if loaded is not None and loaded.chain is not None else ""
+            current = (
+                loaded.chain.current.run.run_id if loaded is not None and loaded.chain is not None else ""
+            )
             if run_id == current or (awaited.key, run_id) in self._records:
                 continue
             raw = await self._store.load_run(self._id, awaited.key, run_id)
