@@ -286,7 +286,7 @@ class UpdateRecord(msgspec.Struct, array_like=True):
 
 
 class Outgoing(msgspec.Struct, array_like=True):
-    """A message this chain owes another chain. Part ``out/<id>``: delivered at least once, dropped by the receiver's reply."""
+    """A message this chain owes another chain. Part ``out/<id>``: delivered at least once, dropped when answered."""
 
     out_id: int
     kind: int

@@ -1,4 +1,4 @@
-"""Signals and cancel requests that reach a run, from clients and from other workflows (execution-semantics 1.4, 1.8, 5.4)."""
+"""Signals and cancel requests that reach a run, from clients and other workflows (execution-semantics 1.4, 1.8, 5.4)."""
 
 from dataclasses import dataclass
 

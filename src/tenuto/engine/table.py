@@ -94,7 +94,7 @@ SETTLE: dict[Any, ApplyRule] = {
 """What can be applied only once a buffered event has got its id."""
 
 WRITTEN = {value for name, value in vars(ev).items() if name.isupper() and value in ev.E.values()}
-assert WRITTEN <= set(APPLY), f"no apply rule for event types {sorted(WRITTEN - set(APPLY))}"
+assert set(APPLY) >= WRITTEN, f"no apply rule for event types {sorted(WRITTEN - set(APPLY))}"
 assert set(SETTLE) <= ev.BUFFERABLE, "only bufferable events are settled"
 
 

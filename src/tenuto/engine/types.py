@@ -88,7 +88,7 @@ class Stamp:
     namespace: Namespace
 
 
-# ---- addressing -----------------------------------------------------------------------------------------------------------
+# ---- addressing -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class ActivityToken:
         return self.attempt == 0
 
 
-# ---- requests of clients --------------------------------------------------------------------------------------------------
+# ---- requests of clients --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,7 @@ class ResetSticky:
     run_id: str = ""
 
 
-# ---- requests of workers --------------------------------------------------------------------------------------------------
+# ---- requests of workers --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +359,7 @@ class CancelActivity:
         return self.token.run_id
 
 
-# ---- requests of the world ------------------------------------------------------------------------------------------------
+# ---- requests of the world ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,7 +419,7 @@ class ExpireRun:
     run_id: str
 
 
-# ---- replies --------------------------------------------------------------------------------------------------------------
+# ---- replies --------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -546,7 +546,7 @@ class CancelReply:
     run_id: str
 
 
-# ---- notices: what waiters beside the reply hear after the commit -----------------------------------------------------------
+# ---- notices: what waiters beside the reply hear after the commit ---------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -574,7 +574,7 @@ class QueryNotice:
 Notice = UpdateNotice | QueryNotice
 
 
-# ---- obligations: what the chain owes the world after the commit -------------------------------------------------------------
+# ---- obligations: what the chain owes the world after the commit ----------------------------------------------
 
 
 class DispatchKind(enum.IntEnum):

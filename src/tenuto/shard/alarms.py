@@ -7,8 +7,8 @@ stale: whoever is woken looks at the chain's agenda, which decides.
 import heapq
 from collections.abc import Callable
 
-from tenuto.matching.types import Clock
 from tenuto.limits import SECOND
+from tenuto.matching.types import Clock
 from tenuto.store.spi import ChainKey
 
 HORIZON_NS = 60 * SECOND

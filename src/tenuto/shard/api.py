@@ -24,7 +24,7 @@ class Listener(Protocol):
     """Hears the notices of one topic. Create it before the request that may cause them; close it when done."""
 
     async def next(self, deadline_at: int) -> Notice | None:
-        """The next notice, or None at ``deadline_at`` (ns). Raises `Rejected` (UNAVAILABLE) when the shard lost its memory."""
+        """The next notice, or None at ``deadline_at`` (ns). Raises UNAVAILABLE when the shard lost its memory."""
 
     def close(self) -> None: ...
 

@@ -3,9 +3,9 @@
 from collections import deque
 from collections.abc import Callable
 
+from tenuto.engine import activity
 from tenuto.engine.agenda import task_dispatch
 from tenuto.engine.types import Dispatch, StickyRefused
-from tenuto.engine import activity
 from tenuto.matching.host import Matching
 from tenuto.matching.types import Offer, OfferResult, QueueKey, QueueKind, Ticket
 from tenuto.shard.cache import Entry

@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tenuto.matching.types import Clock
-from tenuto.shard.waiters import pause
 from tenuto.engine import outgoing
 from tenuto.engine.chain import Outgoing
 from tenuto.engine.types import Delivered, Namespace, Reason, Rejected
 from tenuto.limits import SECOND
+from tenuto.matching.types import Clock
+from tenuto.shard.waiters import pause
 from tenuto.store.spi import ChainKey
 
 Submit = Callable[[ChainKey, Any], Awaitable[Any]]

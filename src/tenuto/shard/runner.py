@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tenuto.matching.types import Clock, Ticket
 from tenuto.engine import agenda, codec, types
 from tenuto.engine.chain import ClosedRun
 from tenuto.engine.draft import Draft
@@ -20,6 +19,7 @@ from tenuto.engine.table import decide
 from tenuto.engine.types import Namespace, Reason, Rejected
 from tenuto.limits import LIMITS, MIB, SECOND, Limits
 from tenuto.matching.host import Matching
+from tenuto.matching.types import Clock, Ticket
 from tenuto.shard.alarms import HORIZON_NS, AlarmClock
 from tenuto.shard.cache import Cache, Entry
 from tenuto.shard.offers import Offers
@@ -192,7 +192,7 @@ class Shard:
                 await self._turn(batch)
             except asyncio.CancelledError:
                 raise
-            except Exception as error:  # the shard's door: whatever went wrong, memory is suspect now
+            except Exception as error:  # noqa: BLE001 - the shard's door: memory is suspect now
                 self._refuse_all(batch)
                 await self._recover(error)
 
@@ -234,6 +234,10 @@ class Shard:
             draft = decide(awaited.key, entry.chain, request, stamp, closed)
         except Rejected as rejected:
             awaited.outcome = rejected
+            return None
+        except Exception as error:  # noqa: BLE001 - the shard's door: the draft is dropped, so nothing has happened
+            log.exception("a decision failed: %s on %s", type(request).__name__, awaited.key)
+            awaited.outcome = error
             return None
         awaited.outcome = draft.reply
         self._task_id = draft.next_task_id
@@ -438,11 +442,11 @@ class Shard:
 
 
 def _settle(awaited: Awaited) -> None:
-    """Answer whoever waits. A `Rejected` as outcome is raised there."""
+    """Answer whoever waits. An exception as outcome is raised there."""
     future = awaited.future
     if future is None or future.done():
         return
-    if isinstance(awaited.outcome, Rejected):
+    if isinstance(awaited.outcome, Exception):
         future.set_exception(awaited.outcome)
     else:
         future.set_result(awaited.outcome)

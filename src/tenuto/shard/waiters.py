@@ -6,8 +6,8 @@ All of it is memory: when the shard loses its own, listeners are told UNAVAILABL
 import asyncio
 from collections import deque
 
-from tenuto.matching.types import Clock
 from tenuto.engine.types import Notice, QueryNotice, Reason, Rejected
+from tenuto.matching.types import Clock
 from tenuto.store.spi import ChainKey
 
 
