@@ -382,10 +382,8 @@ def void(draft: Draft, request: CompleteWorkflowTask, failed: CommandFailed) -> 
     rd = workflow_task.claim(draft, request.token)
     task = rd.run.task
     assert task is not None
-    name = "".join(
-        word.capitalize()
-        for word in Cause.Name(failed.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_").split("_")
-    )  # type: ignore[arg-type]
+    words = Cause.Name(failed.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_").split("_")  # type: ignore[arg-type]
+    name = "".join(word.capitalize() for word in words)
     text = f"{name}: {failed.detail}" if failed.detail else name
     unhandled = failed.cause == Cause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
     refusal = Rejected(Reason.INVALID, text)

@@ -29,12 +29,17 @@ from tenuto.engine.chain import (
     Terms,
     Timer,
     UpdateRecord,
+    WorkflowTask,
 )
 from tenuto.engine.types import Notice, Stamp
-from tenuto.wire import Message, history, sdk_metadata
+from tenuto.limits import SECOND
+from tenuto.wire import Message, enums_queue, history, sdk_metadata
 
 COPIED_ROW_EVENTS = 64
 COPIED_ROW_BYTES = 64 * 1024
+
+NORMAL_KIND = enums_queue.TaskQueueKind.TASK_QUEUE_KIND_NORMAL
+STICKY_KIND = enums_queue.TaskQueueKind.TASK_QUEUE_KIND_STICKY
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -244,7 +249,7 @@ class RunDraft:
         state are applied now in either case. ``at`` defaults to the stamp's instant."""
         event = history.HistoryEvent(event_type=cast(Any, kind))
         at = at or self.now
-        event.event_time.seconds, event.event_time.nanos = divmod(at, 1_000_000_000)
+        event.event_time.seconds, event.event_time.nanos = divmod(at, SECOND)
         if attributes is not None:
             getattr(event, ev.ATTRIBUTES[kind]).CopyFrom(attributes)
         else:
@@ -442,31 +447,44 @@ class RunDraft:
         return base
 
 
-def scheduled_event(task: Any, normal_queue: str) -> history.HistoryEvent:
+def scheduled_attributes(task: WorkflowTask, normal_queue: str) -> history.WorkflowTaskScheduledEventAttributes:
+    attributes = history.WorkflowTaskScheduledEventAttributes(attempt=task.attempt)
+    queue = attributes.task_queue
+    queue.name = task.queue
+    if task.sticky:
+        queue.kind = STICKY_KIND
+        queue.normal_name = normal_queue
+    else:
+        queue.kind = NORMAL_KIND
+    timeout = attributes.start_to_close_timeout
+    timeout.seconds, timeout.nanos = divmod(task.timeout_ns, SECOND)
+    return attributes
+
+
+def scheduled_event(task: WorkflowTask, normal_queue: str) -> history.HistoryEvent:
     """WORKFLOW_TASK_SCHEDULED as it stands, or would stand, in history."""
     event = history.HistoryEvent(event_id=task.scheduled_id, event_type=ev.WFT_SCHEDULED)
     event.event_time.CopyFrom(ev.timestamp(task.scheduled_at))
-    attributes = event.workflow_task_scheduled_event_attributes
-    attributes.task_queue.name = task.queue
-    attributes.task_queue.kind = 2 if task.sticky else 1  # type: ignore[assignment]
-    if task.sticky:
-        attributes.task_queue.normal_name = normal_queue
-    attributes.start_to_close_timeout.CopyFrom(ev.duration(task.timeout_ns))
-    attributes.attempt = task.attempt
+    event.workflow_task_scheduled_event_attributes.CopyFrom(scheduled_attributes(task, normal_queue))
     return event
 
 
-def started_event(task: Any) -> history.HistoryEvent:
+def started_attributes(task: WorkflowTask) -> history.WorkflowTaskStartedEventAttributes:
+    return history.WorkflowTaskStartedEventAttributes(
+        scheduled_event_id=task.scheduled_id,
+        identity=task.identity,
+        request_id=task.request_id,
+        suggest_continue_as_new=task.suggest_continue,
+        suggest_continue_as_new_reasons=task.suggest_reasons,  # type: ignore[arg-type]
+        history_size_bytes=task.history_bytes,
+    )
+
+
+def started_event(task: WorkflowTask) -> history.HistoryEvent:
     """WORKFLOW_TASK_STARTED as it stands, or would stand, in history."""
     event = history.HistoryEvent(event_id=task.started_id, event_type=ev.WFT_STARTED)
     event.event_time.CopyFrom(ev.timestamp(task.started_at))
-    attributes = event.workflow_task_started_event_attributes
-    attributes.scheduled_event_id = task.scheduled_id
-    attributes.identity = task.identity
-    attributes.request_id = task.request_id
-    attributes.suggest_continue_as_new = task.suggest_continue
-    attributes.suggest_continue_as_new_reasons.extend(task.suggest_reasons)
-    attributes.history_size_bytes = task.history_bytes
+    event.workflow_task_started_event_attributes.CopyFrom(started_attributes(task))
     return event
 
 
@@ -562,7 +580,7 @@ class Draft:
 
     def fold(self) -> Chain | None:
         """Make the draft true in memory; the chain it leaves, or None when it was deleted. Cannot fail."""
-        if self.delete_chain:
+        if self.delete_chain or not self.runs:
             return None
         self.out.fold()
         chain = self.chain

@@ -13,7 +13,14 @@ from tenuto.engine import events as ev
 from tenuto.engine import query, update
 from tenuto.engine.chain import NORMAL, SPECULATIVE, Terms, WorkflowTask
 from tenuto.engine.context import find_run, not_found, open_run
-from tenuto.engine.draft import Draft, RunDraft, scheduled_event, started_event
+from tenuto.engine.draft import (
+    Draft,
+    RunDraft,
+    scheduled_attributes,
+    scheduled_event,
+    started_attributes,
+    started_event,
+)
 from tenuto.engine.types import (
     FailWorkflowTask,
     ResetSticky,
@@ -52,8 +59,7 @@ def schedule(rd: RunDraft, kind: int = NORMAL, original_at: int = 0) -> None:
         rd.note(AttemptReset())
     if kind == NORMAL and run.task_attempt == 1:
         task = _next_task(rd, kind)
-        template = scheduled_event(task, rd.terms.task_queue)
-        rd.emit(ev.WFT_SCHEDULED, template.workflow_task_scheduled_event_attributes)
+        rd.emit(ev.WFT_SCHEDULED, scheduled_attributes(task, rd.terms.task_queue))
         if original_at:
             rd.note(OriginCarried(original_at))
     else:
@@ -186,7 +192,7 @@ def begin(rd: RunDraft, identity: str, request_id: str, *, own_batch: bool = Tru
         started = _started(rd, note)
         if own_batch and rd.events:
             rd.batch_starts.append(len(rd.events))
-        rd.emit(ev.WFT_STARTED, started_event(started).workflow_task_started_event_attributes)
+        rd.emit(ev.WFT_STARTED, started_attributes(started))
     else:
         rd.note(note)
 
