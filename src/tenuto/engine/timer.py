@@ -102,11 +102,20 @@ def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
 
 
 def applied_fired(rd: RunDraft, event: history.HistoryEvent) -> None:
-    rd.timers.drop(event.timer_fired_event_attributes.timer_id)
+    a = event.timer_fired_event_attributes
+    _drop(rd, a.timer_id, a.started_event_id)
 
 
 def applied_canceled(rd: RunDraft, event: history.HistoryEvent) -> None:
-    rd.timers.drop(event.timer_canceled_event_attributes.timer_id)
+    a = event.timer_canceled_event_attributes
+    _drop(rd, a.timer_id, a.started_event_id)
+
+
+def _drop(rd: RunDraft, timer_id: str, started_id: int) -> None:
+    """Forget exactly that timer: in history its successor of the same name may stand before the news of its end."""
+    timer = rd.timers.get(timer_id)
+    if timer is not None and timer.started_id == started_id:
+        rd.timers.drop(timer_id)
 
 
 APPLY = {
