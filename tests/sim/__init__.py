@@ -1,0 +1,1 @@
+"""The simulator: its loop, its seeds, and the bugs it must find."""
