@@ -46,24 +46,21 @@ class Ledger:
         self._seed += 1
         stamp = types.Stamp(self.now, self._seed.to_bytes(16, "little"), self._task_id, NAMESPACE)
         before = whole(self.chain)
-        self.refusal = None
-        draft: Draft | None = None
-        try:
-            draft = decide(self.key, self.chain, request, stamp, dict(self.closed))
-        except types.Rejected as refusal:
-            self.refusal = refusal
+        draft, self.refusal = self._decided(request, stamp)
         assert whole(self.chain) == before, "decide has changed its input"
-        again: Draft | None = None
-        try:
-            again = decide(self.key, self.chain, request, stamp, dict(self.closed))
-        except types.Rejected as refusal:
-            assert repr(refusal) == repr(self.refusal), "decide is not deterministic"
+        again, refusal = self._decided(request, stamp)
+        assert repr(refusal) == repr(self.refusal), "decide is not deterministic"
         if draft is None or again is None:
-            assert draft is again, "decide is not deterministic"
             return None
         assert outcome(again) == outcome(draft), "decide is not deterministic"
         self._take(draft)
         return draft.reply
+
+    def _decided(self, request: Any, stamp: types.Stamp) -> tuple[Draft | None, types.Rejected | None]:
+        try:
+            return decide(self.key, self.chain, request, stamp, dict(self.closed)), None
+        except types.Rejected as refusal:
+            return None, refusal
 
     def _take(self, draft: Draft) -> None:
         self._task_id = draft.next_task_id
@@ -248,8 +245,9 @@ def check_said(rd: RunDraft, live: RunState) -> None:
     assert set(rd.externals.keys()) == set(live.externals)
     for record in rd.updates.values():
         # That a worker has rejected an admitted update stands nowhere.
-        rejected = record.accepted_id == 0 and record.update_id not in live.updates
-        assert rejected or live.updates[record.update_id] == record
+        known = live.updates.get(record.update_id)
+        found = (known.accepted_id, known.completed_id) if known is not None else (0, 0)
+        assert (record.accepted_id, record.completed_id) == found
     assert rd.terms.memo == live.terms.memo
     assert (rd.run.cancel_requested, rd.run.signal_count) == (live.run.cancel_requested, live.run.signal_count)
 

@@ -10,6 +10,7 @@ from typing import Any
 from tenuto.engine import agenda, codec, types
 from tenuto.engine.chain import Chain, ClosedRun
 from tenuto.engine.draft import Draft
+from tenuto.engine.events import E
 from tenuto.engine.table import decide
 from tenuto.limits import DAY, SECOND
 from tenuto.wire import command as wire_command
@@ -215,7 +216,7 @@ def reload(chain: Chain) -> Chain:
         ("u", state.updates),
         ("o", chain.out),
     ):
-        for key, value in table.items():  # type: ignore[attr-defined]
+        for key, value in table.items():
             parts[f"{letter}/{key}"] = codec.encode_value(value)
     parts.update({f"s/{key}": b"" for key in state.signal_ids})
     parts.update({f"b/{key}": raw for key, raw in state.buffer.items()})
@@ -230,7 +231,7 @@ def fingerprint(chain: Chain | None, durable: bool = False) -> Any:
     run = codec.durable(state.run) if durable else state.run
     facts: list[Any] = [copy.deepcopy(run), copy.deepcopy(state.terms), dict(state.activity_ids)]
     for table in (state.activities, state.timers, state.children, state.externals, state.updates, chain.out):
-        facts.append({key: copy.deepcopy(value) for key, value in table.items()})  # type: ignore[attr-defined]
+        facts.append({key: copy.deepcopy(value) for key, value in table.items()})
     facts += [sorted(state.signal_ids), dict(state.buffer), chain.out_sequence]
     if not durable:
         facts += [sorted(state.pending_updates), sorted(state.queries), state.close_attempted]
@@ -245,8 +246,7 @@ _SHORT = {
 
 
 def short(event: history.HistoryEvent) -> str:
-    name = history.HistoryEvent.DESCRIPTOR.fields_by_name["event_type"].enum_type.values_by_number[event.event_type].name
-    name = name.removeprefix("EVENT_TYPE_")
+    name = E.Name(event.event_type).removeprefix("EVENT_TYPE_")
     for long, abbreviation in _SHORT.items():
         if name.startswith(long):
             return abbreviation + name.removeprefix(long)

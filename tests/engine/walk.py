@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tenuto.engine import agenda, types
-from tenuto.engine.chain import Out
+from tenuto.engine.chain import Out, ParentLink, RootLink
 from tenuto.limits import HOUR, SECOND
 from tenuto.wire import activity as wire_activity
 from tenuto.wire import any_pb2, common, field_mask_pb2, protocol, workflow
@@ -144,8 +144,8 @@ def start(walk: Walk) -> Any:
     if walk.rng.random() < 0.3:
         message.on_conflict_options.attach_request_id = True
     if walk.rng.random() < 0.1:
-        parent = types.ParentLink("default", NAMESPACE.id, "parent", OTHER_RUN, 5)
-        return types.Start(message, parent, types.RootLink("parent", OTHER_RUN))
+        parent = ParentLink("default", NAMESPACE.id, "parent", OTHER_RUN, 5)
+        return types.Start(message, parent, RootLink("parent", OTHER_RUN))
     return types.Start(message)
 
 
@@ -342,7 +342,7 @@ def complete_task(walk: Walk) -> Any:
                 message.messages.append(part)
     for query_id in walk.queries[-2:]:
         if rng.random() < 0.6:
-            message.query_results[query_id].result_type = rng.choice((1, 2))
+            message.query_results[query_id].result_type = rng.choice((1, 2))  # type: ignore[assignment]
     return types.CompleteWorkflowTask(token, message)
 
 
@@ -426,7 +426,7 @@ def hear_child(walk: Walk) -> Any:
 
 
 def first_task(walk: Walk) -> Any:
-    return types.FirstTask("", types.ParentLink("default", NAMESPACE.id, "parent", OTHER_RUN, 5))
+    return types.FirstTask("", ParentLink("default", NAMESPACE.id, "parent", OTHER_RUN, 5))
 
 
 WEIGHTED: dict[Callable[[Walk], Any], float] = {
