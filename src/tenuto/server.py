@@ -1,0 +1,189 @@
+"""Composition root of a server process: a config becomes a store, a shard, matching, the service and a listener.
+
+This file knows all rooms and decides nothing.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tenuto import __version__, log
+from tenuto.clock import WallClock
+from tenuto.config import BadConfig, Config
+from tenuto.matching.host import Matching
+from tenuto.service.core import Core, random_id
+from tenuto.service.namespaces import Namespaces
+from tenuto.service.service import Service
+from tenuto.shard.runner import Shard
+from tenuto.store.spi import Store
+from tenuto.store.url import open_store
+
+logger = logging.getLogger("tenuto.server")
+SHARD = 0
+CLUSTER = "cluster"
+
+
+class Node:
+    """Everything of one node but its listener: the same object serves in a server process and inside a caller's."""
+
+    def __init__(self, store: Store, owner: str = "node", address: str = "") -> None:
+        self.store = store
+        self.clock = WallClock()
+        self.namespaces = Namespaces(store, random_id)
+        self.matching = Matching(self.clock)
+        self.shard = Shard(store, SHARD, owner, self.clock, self.namespaces.facts, self.matching)
+        self.matching.refused = self.shard.refused
+        self.matching.credit = self.shard.credit
+        self._address = address
+        self.service: Service | None = None
+
+    async def open(self, namespaces: tuple[str, ...] = ("default",)) -> Service:
+        """Open the store, take the shard over, and serve. Raises `StoreError`."""
+        await self.store.open()
+        await self.namespaces.load(namespaces)
+        await self.shard.open()
+        cluster_id = await self._cluster_id()
+        core = Core(
+            self.shard,
+            self.matching,
+            self.namespaces,
+            self.clock,
+            cluster_id=cluster_id,
+            store_name=self.store.dialect,
+            address=self._address,
+        )
+        self.service = Service(core)
+        return self.service
+
+    async def _cluster_id(self) -> str:
+        record = await self.store.get_record(CLUSTER, "id")
+        if record is None:
+            await self.store.put_record(CLUSTER, "id", random_id().encode(), None)
+            record = await self.store.get_record(CLUSTER, "id")
+            assert record is not None
+        return record.value.decode()
+
+    async def close(self) -> None:
+        """Answer all polls empty, finish the turn in flight, close the store."""
+        self.matching.close()
+        await self.shard.close()
+        await self.store.close()
+
+
+async def serve(config: Config, announce: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT. Raises `StoreError`, OSError (address taken), `BadConfig`."""
+    node = Node(open_store(config.db), address=f"{config.host}:{config.port}")
+    service = await node.open(config.namespaces)
+    await _register_attributes(node, service, config)
+    frontend = _frontend(config, service, node)
+    try:
+        port = await _listen(frontend, config)
+    except OSError:
+        await node.close()
+        raise
+    gc.collect()
+    gc.freeze()
+    announce(f"tenuto {__version__}: ready on {config.host}:{port}, storing in {config.db}")
+    await _stop_signal()
+    announce("tenuto: stopping")
+    node.matching.close()
+    await frontend.drain(config.drain_seconds)
+    await node.close()
+
+
+def _frontend(config: Config, service: Service, node: Node) -> Any:
+    if config.listener == "grpcio":
+        from tenuto.frontend.grpc import Frontend
+
+        return Frontend(service, node.clock)
+    from tenuto.frontend.native import Frontend as Native
+
+    return Native(service, node.clock)
+
+
+async def _listen(frontend: Any, config: Config) -> int:
+    if not config.tls_cert:
+        return int(await frontend.start(config.host, config.port))
+    try:
+        key, certificate = Path(config.tls_key).read_bytes(), Path(config.tls_cert).read_bytes()
+        client_ca = Path(config.tls_client_ca).read_bytes() if config.tls_client_ca else None
+    except OSError as error:
+        raise BadConfig(f"cannot read TLS files: {error}") from error
+    if config.listener == "grpcio":
+        from tenuto.frontend.grpc import credentials
+
+        return int(await frontend.start(config.host, config.port, credentials(key, certificate, client_ca)))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(config.tls_cert, config.tls_key)
+    context.set_alpn_protocols(["h2"])
+    if config.tls_client_ca:
+        context.load_verify_locations(config.tls_client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return int(await frontend.start(config.host, config.port, context))
+
+
+async def _register_attributes(node: Node, service: Service, config: Config) -> None:
+    """Custom search attributes asked for on the command line."""
+    if not config.search_attributes:
+        return
+    from tenuto.service.call import Call
+    from tenuto.wire import enums_common, operatorservice
+
+    for namespace in config.namespaces:
+        request = operatorservice.AddSearchAttributesRequest(namespace=namespace)
+        for pair in config.search_attributes:
+            name, _, kind = pair.partition("=")
+            word = "".join("_" + c if c.isupper() and i else c for i, c in enumerate(kind)).upper()
+            try:
+                number = enums_common.IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{word}")
+            except ValueError as error:
+                raise BadConfig(f"search attribute {pair!r}: write Name=Type, with a type such as Keyword") from error
+            request.search_attributes[name] = number
+        await service.call("AddSearchAttributes", request, Call())
+
+
+async def _stop_signal() -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def main(config: Config) -> int:
+    """Serve in this process; the exit code."""
+    log.set_up(config.log_level, config.log_format)
+
+    def announce(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    from tenuto.store.spi import StoreError
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve(config, announce))
+    except (StoreError, BadConfig, OSError, ValueError) as error:
+        sys.stderr.write(f"tenuto: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
