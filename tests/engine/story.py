@@ -11,6 +11,7 @@ from typing import Any
 from tenuto.engine import types
 from tenuto.limits import SECOND
 from tenuto.wire import any_pb2, common, duration_pb2, protocol
+from tenuto.wire import command as wire_command
 from tenuto.wire import query as wire_query
 from tenuto.wire import update as wire_update
 from tenuto.wire import workflowservice as ws
@@ -71,7 +72,9 @@ class _Teller:
         return None if reply.started else iter(["attached"])
 
     def _do_signal(self, world: World, words: Words, options: Options) -> None:
-        world.signal(words[0], options.get("request", ""))
+        """``signal name [times=n]``"""
+        for _ in range(int(options.get("times", 1))):
+            world.signal(words[0], options.get("request", ""))
 
     def _do_cancel_request(self, world: World, words: Words, options: Options) -> None:
         world.ask(types.RequestCancel(ws.RequestCancelWorkflowExecutionRequest(reason="stop", identity="client")))
@@ -138,6 +141,8 @@ class _Teller:
             verb, *rest = part.split()
             if verb in ("accept", "reject", "respond"):
                 message.messages.append(_protocol(verb, rest[0]))
+            elif verb == "place":
+                message.commands.append(_placed(rest[0]))
             elif verb == "answer":
                 message.query_results[rest[0]].result_type = 1  # type: ignore[assignment]
             else:
@@ -201,6 +206,12 @@ def _start_message(world: World, options: Options) -> ws.StartWorkflowExecutionR
     if "conflict" in options:
         fields["conflict"] = {"fail": 1, "use": 2, "terminate": 3}[options["conflict"]]
     return start_message(world.key[1], **fields)
+
+
+def _placed(message_id: str) -> wire_command.Command:
+    made = wire_command.Command(command_type=14)  # type: ignore[arg-type]
+    made.protocol_message_command_attributes.message_id = message_id
+    return made
 
 
 def _protocol(verb: str, update_id: str) -> protocol.Message:

@@ -72,17 +72,17 @@ class Names:
 
 def line(event: history.HistoryEvent, names: Names) -> str:
     attributes = getattr(event, ev.ATTRIBUTES[event.event_type])
-    told = ", ".join(_told(attributes, names))
+    told = ", ".join(_told(attributes, names, event.event_type == ev.WFT_STARTED))
     return f"{event.event_id} {short(event)}" + (f" ({told})" if told else "")
 
 
-def _told(attributes: Message, names: Names) -> Iterator[str]:
+def _told(attributes: Message, names: Names, of_task: bool) -> Iterator[str]:
     for field, value in attributes.ListFields():
         name = field.name
         if isinstance(value, str | int | bool):
             if name in QUIET and value == 1:
                 continue
-            if name in DULL and value not in TELLING:
+            if name in DULL and value not in TELLING and not (of_task and str(value).startswith(("client", "start-"))):
                 continue
             yield f"{name} {names.shown(value)}"
         elif name in DEEP and (text := _deep(value, names)):

@@ -287,6 +287,15 @@ class RunDraft:
         waiting = len(buffer) if buffer is not None else len(self.base.buffer)
         return waiting > 0 or bool(self._arrived)
 
+    def buffer_exceeds(self, count: int, size: int) -> bool:
+        """This draft has added to what waits beside a started task, and now it is more events, or bytes, than that."""
+        if not self._arrived or not self.task_started:
+            return False
+        if len(self.buffer) + len(self._arrived) > count:
+            return True
+        stored = sum(len(raw) for raw in self.buffer.values())
+        return stored + sum(event.ByteSize() for event in self._arrived) > size
+
     def _load_stored(self) -> list[tuple[int, history.HistoryEvent]]:
         if self._stored is None:
             base = self.buffer

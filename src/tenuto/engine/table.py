@@ -124,6 +124,7 @@ def decide(
         DECIDE[type(request)](draft, request)
     except CommandFailed as failed:
         draft = Draft(key, chain, stamp, apply, settle)
+        draft.closed = closed or {}
         commands.void(draft, request, failed)
     if draft.runs and draft.run.run.open:
         _bound(draft.run)
@@ -133,7 +134,12 @@ def decide(
 
 
 def _bound(rd: RunDraft) -> None:
-    """Close a run whose history has outgrown its limits (execution-semantics 9)."""
+    """Close a run whose history has outgrown its limits (execution-semantics 9), and end a workflow task beside which
+    too much has been buffered (2.5)."""
+    if rd.buffer_exceeds(LIMITS.buffered_events, LIMITS.buffered_bytes):
+        workflow_task.force_close(rd)
+        rd.flush()
+        workflow_task.reschedule(rd)
     if not rd.changed:
         return
     if rd.run.next_event_id - 1 > LIMITS.history_events:
