@@ -10,8 +10,15 @@ from temporalio.api.enums.v1 import command_type_pb2 as kinds
 from temporalio.api.taskqueue.v1 import message_pb2 as taskqueue
 from temporalio.api.workflowservice.v1 import request_response_pb2 as wire
 
+__all__ = ["Raw", "common", "wire"]
+
 SERVICE = "/temporal.api.workflowservice.v1.WorkflowService/"
 OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20)]
+RECONNECT = [
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 200),
+]
 NAMESPACE = "default"
 STICKY_KIND = 2
 
@@ -27,7 +34,7 @@ class Raw:
     def __init__(self, address: str) -> None:
         # A channel shared with an earlier one to the same address would keep its connection back-off.
         self._channel = grpc.insecure_channel(
-            address, options=[*OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
+            address, options=[*OPTIONS, *RECONNECT, ("grpc.use_local_subchannel_pool", 1)]
         )
         self._methods: dict[str, Any] = {}
 
