@@ -34,7 +34,6 @@ def applied_closed(rd: RunDraft, event: history.HistoryEvent) -> None:
     run.close_at = ev.instant(event.event_time)
     run.close_event_id = event.event_id
     run.task = None
-    run.paused = None
     run.backoff_until = 0
     attributes = getattr(event, ev.ATTRIBUTES[event.event_type])
     run.new_run_id = getattr(attributes, "new_execution_run_id", "")

@@ -148,7 +148,7 @@ def _extended(run: Run, terms: Terms) -> workflow.WorkflowExecutionExtendedInfo:
         known = result.request_id_infos[request_id]
         known.event_type, known.event_id = event_type, event_id  # type: ignore[assignment]
         known.buffered = event_id == 0
-    if run.open and run.paused is not None:
+    if run.paused is not None:
         result.pause_info.identity, result.pause_info.reason = run.paused.identity, run.paused.reason
         result.pause_info.paused_time.CopyFrom(ev.timestamp(run.paused.at))
     return result

@@ -8,10 +8,13 @@ from tenuto.engine.chain import Pause
 from tenuto.engine.context import invalid, open_run
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import PauseRun, Reason, Rejected, UnpauseRun, UpdateOptions
-from tenuto.wire import common, enums_workflow, history, workflow
+from tenuto.wire import common, enums_failed, enums_workflow, history, workflow
 from tenuto.wire import workflowservice as ws
 
 Status = enums_workflow.WorkflowExecutionStatus
+PAUSE_REQUESTED = (
+    enums_failed.WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_PAUSE_REQUESTED_BEFORE_TASK_STARTED
+)
 
 
 def current(rd: RunDraft) -> workflow.WorkflowExecutionOptions:
@@ -114,15 +117,27 @@ def pause(draft: Draft, request: PauseRun) -> None:
         if rd.run.paused.request_id == message.request_id:
             return
         raise Rejected(Reason.PRECONDITION, "workflow is already paused.")
-    task = rd.run.task
+    _withdraw_task(rd)
     rd.emit(
         ev.PAUSED,
         history.WorkflowExecutionPausedEventAttributes(
             identity=message.identity, reason=message.reason, request_id=message.request_id
         ),
     )
-    if task is not None and not task.started:
+
+
+def _withdraw_task(rd: RunDraft) -> None:
+    """A workflow task that no worker has yet shall not be had by any while the workflow is paused."""
+    task = rd.run.task
+    if task is None or task.started:
+        return
+    if not task.written:
         rd.note(workflow_task.TaskCleared())
+        return
+    attributes = history.WorkflowTaskFailedEventAttributes(
+        scheduled_event_id=task.scheduled_id, cause=PAUSE_REQUESTED, identity=workflow_task.SYSTEM
+    )
+    rd.emit(ev.WFT_FAILED, attributes)
 
 
 def unpause(draft: Draft, request: UnpauseRun) -> None:
