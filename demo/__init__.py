@@ -1,0 +1,1 @@
+"""An order that survives the death of its worker and of its server."""
