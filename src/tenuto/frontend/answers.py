@@ -73,7 +73,7 @@ class Answers:
                 raise refusal(error) from error
             except Rejected as rejected:
                 raise refusal(from_rejected(rejected)) from rejected
-            except Exception as error:  # noqa: BLE001 - the frontend's door
+            except Exception as error:
                 raise masked(method, error) from error
             return response if isinstance(response, bytes) else response.SerializeToString()
 

@@ -9,7 +9,14 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from tenuto.frontend.answers import DETAILS_KEY, HEALTH_SERVICE, OPERATOR_SERVICE, WORKFLOW_SERVICE, Answers, Refusal
+from tenuto.frontend.answers import (
+    DETAILS_KEY,
+    HEALTH_SERVICE,
+    OPERATOR_SERVICE,
+    WORKFLOW_SERVICE,
+    Answers,
+    Refusal,
+)
 from tenuto.limits import LIMITS, SECOND
 from tenuto.matching.types import Clock
 from tenuto.service.call import Call
@@ -76,8 +83,7 @@ class Frontend:
     def __init__(self, service: Service, clock: Clock) -> None:
         self._server = grpc.aio.server(options=OPTIONS)
         self._server.add_generic_rpc_handlers((Handlers(Answers(service), clock),))
-        self._health = _Health()
-        self._health.register(self._server)
+        self._health = _Health(self._server)
         _reflect(self._server)
 
     async def start(self, host: str, port: int, credentials: Any = None) -> int:
@@ -91,43 +97,36 @@ class Frontend:
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: {error}") from error
         await self._server.start()
-        self._health.status = SERVING
+        await self._health.tell(SERVING)
         return int(bound)
 
     async def drain(self, grace_s: float) -> None:
         """Take no more calls, let those in flight finish for ``grace_s`` seconds."""
-        self._health.status = NOT_SERVING
+        await self._health.tell(NOT_SERVING)
         await self._server.stop(grace_s)
 
 
 def credentials(key: bytes, certificate: bytes, client_ca: bytes | None = None) -> Any:
     """TLS, and with ``client_ca`` mutual TLS; all PEM."""
-    return grpc.ssl_server_credentials([(key, certificate)], client_ca, require_client_auth=client_ca is not None)
+    return grpc.ssl_server_credentials(
+        [(key, certificate)], client_ca, require_client_auth=client_ca is not None
+    )
 
 
 class _Health:
     """grpc.health.v1.Health for the services of this port."""
 
-    def __init__(self) -> None:
-        from grpc_health.v1 import health_pb2
+    _NAMES = ("", WORKFLOW_SERVICE, OPERATOR_SERVICE, "temporal.server.api.adminservice.v1.AdminService")
 
-        self._messages = health_pb2
-        self.status = NOT_SERVING
-        self._known = {"", WORKFLOW_SERVICE, OPERATOR_SERVICE, "temporal.server.api.adminservice.v1.AdminService"}
+    def __init__(self, server: Any) -> None:
+        from grpc_health.v1 import health, health_pb2_grpc
 
-    def register(self, server: Any) -> None:
-        from grpc_health.v1 import health_pb2_grpc
+        self._servicer = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
-        health_pb2_grpc.add_HealthServicer_to_server(self, server)
-
-    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
-        if request.service not in self._known:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
-        return self._messages.HealthCheckResponse(status=self.status)
-
-    async def Watch(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
-        status = self.status if request.service in self._known else 3
-        yield self._messages.HealthCheckResponse(status=status)
+    async def tell(self, status: int) -> None:
+        for name in self._NAMES:
+            await self._servicer.set(name, status)
 
 
 def _reflect(server: Any) -> None:
@@ -138,5 +137,3 @@ def _reflect(server: Any) -> None:
 
     names: Sequence[str] = (WORKFLOW_SERVICE, OPERATOR_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
-
-

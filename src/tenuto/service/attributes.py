@@ -140,7 +140,9 @@ def checked(
         if payload.metadata.get("type") != wanted:
             missing[name] = wanted
     if total > limits.search_attribute_total_bytes:
-        invalid(f"total size of search attributes {total} exceeds size limit {limits.search_attribute_total_bytes}")
+        invalid(
+            f"total size of search attributes {total} exceeds size limit {limits.search_attribute_total_bytes}"
+        )
     if not missing:
         return None
     typed = common.SearchAttributes()

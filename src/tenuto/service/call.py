@@ -39,5 +39,3 @@ class Call:
     def alive(self) -> bool:
         """Whether somebody still waits for the answer."""
         return self._alive is None or self._alive()
-
-

@@ -174,5 +174,3 @@ def namespace_state(name: str, state: int, allowed: tuple[int, ...]) -> ServiceE
     wanted = " or ".join(names[one] for one in allowed)
     text = f"Namespace has invalid state: {names.get(state, 'Unspecified')}. Must be {wanted}."
     return ServiceError(Code.FAILED_PRECONDITION, text, (detail,))
-
-

@@ -1,247 +1,183 @@
-"""Is this request one the engine may see? Checks and defaults, with the texts clients of a Temporal service know.
+"""Is this request one the engine may see? The checks that many calls share, with the texts clients know.
 
-A request is never changed in place. Rules cite execution-semantics 0.3 and the V lines of its section 1.
+Rules cite execution-semantics 0.3. A request is never changed here, and nothing here waits or remembers.
 """
 
 import re
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-from tenuto.engine import cron
-from tenuto.engine import retry as engine_retry
+from tenuto.engine.retry import duration_problem
 from tenuto.limits import LIMITS, SECOND
-from tenuto.service.attributes import typed
-from tenuto.service.errors import invalid
-from tenuto.wire import Message, common, duration_pb2, enums_workflow
-from tenuto.wire import taskqueue as wire_queue
-from tenuto.wire import workflowservice as ws
+from tenuto.service.errors import invalid, unimplemented
+from tenuto.wire import Message, common, duration_pb2, taskqueue, workflow
 
-M = TypeVar("M", bound=Message)
-UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\Z")
-RESERVED = "/_sys/"
-Reuse = enums_workflow.WorkflowIdReusePolicy
-Conflict = enums_workflow.WorkflowIdConflictPolicy
-
-_MAX_SECONDS = LIMITS.duration_ns // SECOND
+RESERVED_PREFIX = "/_sys/"
+SYSTEM_QUEUE = "temporal-sys-per-ns-tq"
+FAIRNESS_KEY_BYTES = 64
+ID_BYTES = LIMITS.id_bytes
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_QUARTER = ID_BYTES // 4
+"""Text of at most this many characters cannot be too long, whatever they are."""
 
 
-def _over(text: str) -> bool:
-    return len(text) > LIMITS.id_bytes or len(text.encode()) > LIMITS.id_bytes
+def too_long(text: str) -> bool:
+    return len(text) > _QUARTER and len(text.encode()) > ID_BYTES
 
 
-def text_length(text: str, field: str) -> None:
-    if _over(text):
-        raise invalid(f"{field} length exceeds limit.")
-
-
-def identity(text: str) -> None:
-    text_length(text, "Identity")
+def length(text: str, field: str) -> None:
+    """``field`` is what the error calls it."""
+    if len(text) > _QUARTER and too_long(text):
+        invalid(f"{field} length exceeds limit.")
 
 
 def workflow_id(text: str) -> None:
+    """For a request that makes a workflow."""
     if not text:
-        raise invalid("WorkflowId is not set on request.")
-    if _over(text):
-        raise invalid(f"WorkflowId exceeds maximum allowed length ({len(text.encode())}/{LIMITS.id_bytes})")
+        invalid("WorkflowId is not set on request.")
+    if too_long(text):
+        invalid(f"WorkflowId exceeds maximum allowed length ({len(text.encode())}/{ID_BYTES})")
 
 
-def run_id(text: str) -> None:
-    if text and not UUID.match(text):
-        raise invalid("Invalid RunId.")
+def is_uuid(text: str) -> bool:
+    return _UUID.fullmatch(text) is not None
 
 
-def execution(value: common.WorkflowExecution | None) -> None:
-    """A reference to a workflow: its id is set, its run id is empty or a UUID."""
-    if value is None:
-        raise invalid("Execution is not set on request.")
-    if not value.workflow_id:
-        raise invalid("WorkflowId is not set on request.")
-    run_id(value.run_id)
+def execution(holder: Message, field: str) -> common.WorkflowExecution:
+    """The run that a request names in ``field``."""
+    if not holder.HasField(field):
+        invalid("Execution is not set on request.")
+    named: common.WorkflowExecution = getattr(holder, field)
+    run(named.workflow_id, named.run_id)
+    return named
 
 
-def named(request: Any, field: str) -> common.WorkflowExecution:
-    """The execution a request names; it must be there."""
-    if not request.HasField(field):
-        raise invalid("Execution is not set on request.")
-    value: common.WorkflowExecution = getattr(request, field)
-    execution(value)
-    return value
+def run(workflow_id: str, run_id: str) -> None:
+    if not workflow_id:
+        invalid("WorkflowId is not set on request.")
+    if run_id and not is_uuid(run_id):
+        invalid("Invalid RunId.")
 
 
-def task_queue(queue: wire_queue.TaskQueue | None) -> None:
-    if queue is None:
-        raise invalid("taskQueue is not set")
-    if not queue.name:
-        raise invalid("missing task queue name")
-    if _over(queue.name):
-        raise invalid("taskQueue length exceeds limit.")
-    if queue.name.startswith(RESERVED):
-        raise invalid(f"task queue name cannot start with reserved prefix {RESERVED}")
-
-
-def duration(value: duration_pb2.Duration, problem: str) -> None:
-    """Neither negative nor of mixed signs."""
+def capped(value: duration_pb2.Duration, field: str) -> bool:
+    """Whether the duration must be cut to the longest there is. Raises INVALID_ARGUMENT when it is none."""
     if value.seconds < 0 or value.nanos < 0:
-        raise invalid(f"{problem}: negative duration")
+        problem = duration_problem(value)
+        invalid(f"An invalid {field} is set on request. cause: {problem}")
+    return value.seconds * SECOND >= LIMITS.duration_ns
 
 
-def capped(request: Any, field: str, problem: str) -> None:
-    """Check a duration of our own copy, and cap it at a hundred years."""
-    if not request.HasField(field):
-        return
-    value = getattr(request, field)
-    duration(value, problem)
-    if value.seconds > _MAX_SECONDS:
-        value.seconds, value.nanos = _MAX_SECONDS, 0
+def task_queue(holder: Message, field: str = "task_queue") -> taskqueue.TaskQueue:
+    """The task queue that a request names."""
+    if not holder.HasField(field):
+        invalid("taskQueue is not set")
+    queue: taskqueue.TaskQueue = getattr(holder, field)
+    queue_name(queue.name)
+    return queue
 
 
-def blob(message: Message) -> None:
-    if message.ByteSize() > LIMITS.blob_bytes:
-        raise invalid("Blob data size exceeds limit.")
+def queue_name(name: str) -> None:
+    if not name:
+        invalid("missing task queue name")
+    if too_long(name):
+        invalid("taskQueue length exceeds limit")
+    if name.startswith(RESERVED_PREFIX):
+        invalid(f"task queue name cannot start with reserved prefix {RESERVED_PREFIX}")
 
 
-def links(values: Any) -> None:
-    if not values:
-        return
-    if len(values) > LIMITS.links_per_request:
-        raise invalid(f"cannot attach more than {LIMITS.links_per_request} links per request, got {len(values)}")
-    for link in values:
-        if link.ByteSize() > LIMITS.link_bytes:
-            raise invalid(f"link exceeds allowed size of {LIMITS.link_bytes}, got {link.ByteSize()}")
+def user_queue(name: str) -> None:
+    """A queue that users may give work to."""
+    queue_name(name)
+    if name == SYSTEM_QUEUE:
+        invalid(f"cannot use internal per-namespace task queue:{name}")
 
 
-def retry_policy(request: Any) -> None:
-    if request.HasField("retry_policy"):
-        problem = engine_retry.validate(request.retry_policy)
-        if problem:
-            raise invalid(problem)
+def blob(size: int) -> None:
+    """``size``: serialized bytes of a payloads message."""
+    if size > LIMITS.blob_bytes:
+        invalid("Blob data size exceeds limit.")
+
+
+def memo(size: int) -> None:
+    if size > LIMITS.memo_bytes:
+        invalid("Memo size exceeds limit.")
 
 
 def priority(value: common.Priority) -> None:
     if value.priority_key < 0:
-        raise invalid("priority key can't be negative")
-    if len(value.fairness_key.encode()) > 64:
-        raise invalid("fairness key length exceeds limit of 64 bytes")
+        invalid("priority key can't be negative")
+    if len(value.fairness_key.encode()) > FAIRNESS_KEY_BYTES:
+        invalid("fairness key length exceeds limit")
     if value.fairness_weight < 0:
-        raise invalid("fairness weight can't be negative")
+        invalid("must be greater than zero")
 
 
-def cron_schedule(request: Any) -> None:
-    if not request.cron_schedule:
+def links(given: Sequence[common.Link]) -> None:
+    if not given:
         return
-    if request.HasField("workflow_start_delay"):
-        raise invalid("CronSchedule and WorkflowStartDelay may not be used together.")
-    try:
-        cron.parse(request.cron_schedule)
-    except ValueError as error:
-        raise invalid("invalid CronSchedule.") from error
+    if len(given) > LIMITS.links_per_request:
+        invalid(f"cannot attach more than {LIMITS.links_per_request} links per request, got {len(given)}")
+    for link in given:
+        size = link.ByteSize()
+        if size > LIMITS.link_bytes:
+            invalid(f"link exceeds allowed size of {LIMITS.link_bytes}, got {size}")
+        _link(link)
 
 
-def policies(request: Any, conflict_default: int) -> None:
-    """Fill and check id policies (execution-semantics 1.1)."""
-    reuse, conflict = request.workflow_id_reuse_policy, request.workflow_id_conflict_policy
-    if reuse == Reuse.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING:
-        if conflict:
-            raise invalid(
-                "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING cannot be used together "
-                "with a WorkflowIDConflictPolicy."
+def _link(link: common.Link) -> None:
+    match link.WhichOneof("variant"):
+        case "workflow_event":
+            event = link.workflow_event
+            _named(
+                "workflow event",
+                namespace=event.namespace,
+                workflow_ID=event.workflow_id,
+                run_ID=event.run_id,
             )
-        request.workflow_id_reuse_policy = Reuse.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
-        request.workflow_id_conflict_policy = Conflict.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+        case "batch_job":
+            _named("batch job", job_ID=link.batch_job.job_id)
+        case "workflow":
+            target = link.workflow
+            _named("workflow", namespace=target.namespace, workflow_ID=target.workflow_id)
+        case "activity":
+            _named("activity", namespace=link.activity.namespace, activity_ID=link.activity.activity_id)
+        case "nexus_operation":
+            operation = link.nexus_operation
+            _named("nexus operation", namespace=operation.namespace, operation_ID=operation.operation_id)
+        case _:
+            invalid("unsupported link variant")
+
+
+def _named(kind: str, **fields: str) -> None:
+    for name, value in fields.items():
+        if not value:
+            suffix = " field" if name == "namespace" else ""
+            invalid(f"{kind} link must not have an empty {name.replace('_', ' ')}{suffix}")
+
+
+def callbacks(given: Sequence[common.Callback], most: int, what: str) -> None:
+    """Completion callbacks. There is nobody to deliver to yet: no address is configured."""
+    if not given:
         return
-    if (
-        reuse == Reuse.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
-        and conflict == Conflict.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
-    ):
-        raise invalid(
-            "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot be used together with "
-            "WorkflowIdConflictPolicy WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING."
+    if len(given) > most:
+        invalid(
+            f"cannot attach more than {most} callbacks to {what} ({len(given)} callbacks already attached)"
         )
-    if not reuse:
-        request.workflow_id_reuse_policy = Reuse.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
-    if not conflict:
-        request.workflow_id_conflict_policy = conflict_default
+    for callback in given:
+        variant = callback.WhichOneof("variant")
+        if variant != "nexus":
+            unimplemented(f"unknown callback variant: {variant or '<nil>'}")
+        url = callback.nexus.url
+        scheme, separator, _ = url.partition("://")
+        if not separator or scheme not in ("http", "https", "temporal"):
+            invalid(f"invalid url: unknown scheme: {url}")
+        invalid(f"invalid url: url does not match any configured callback address: {url}")
 
 
-def start(core: Any, record: Any, request: Any, *, conflict_default: int) -> Any:
-    """A start (or signal-with-start) request with its defaults filled in, as a copy."""
-    workflow_id(request.workflow_id)
-    copy = type(request)()
-    copy.CopyFrom(request)
-    retry_policy(copy)
-    cron_schedule(copy)
-    capped(copy, "workflow_start_delay", "invalid WorkflowStartDelay")
-    if not copy.HasField("workflow_type") or not copy.workflow_type.name:
-        raise invalid("WorkflowType is not set on request.")
-    text_length(copy.workflow_type.name, "WorkflowType")
-    if not copy.HasField("task_queue"):
-        raise invalid("taskQueue is not set")
-    task_queue(copy.task_queue)
-    copy.task_queue.kind = 1
-    capped(copy, "workflow_execution_timeout", "invalid WorkflowExecutionTimeoutSeconds; cause")
-    capped(copy, "workflow_run_timeout", "invalid WorkflowRunTimeoutSeconds; cause")
-    capped(copy, "workflow_task_timeout", "invalid WorkflowTaskTimeoutSeconds; cause")
-    identity(copy.identity)
-    text_length(copy.request_id, "RequestId")
-    if not copy.request_id:
-        copy.request_id = core.new_id()
-    policies(copy, conflict_default)
-    links(copy.links)
-    priority(copy.priority)
-    if copy.HasField("search_attributes"):
-        typed(record, copy.search_attributes)
-    blob(copy.input)
-    if copy.memo.ByteSize() > LIMITS.memo_bytes:
-        raise invalid("Blob data size exceeds limit.")
-    _callbacks(copy)
-    user_metadata(copy)
-    return copy
-
-
-def _callbacks(request: Any) -> None:
-    fields = request.DESCRIPTOR.fields_by_name
-    if "completion_callbacks" in fields and len(request.completion_callbacks) > LIMITS.callbacks_per_workflow:
-        raise invalid(
-            f"cannot attach more than {LIMITS.callbacks_per_workflow} callbacks to a workflow "
-            f"({len(request.completion_callbacks)} callbacks given)"
-        )
-    if "on_conflict_options" in fields and request.HasField("on_conflict_options"):
-        options = request.on_conflict_options
-        if options.attach_completion_callbacks and not options.attach_request_id:
-            raise invalid("attaching request ID is required for attaching completion callbacks")
-
-
-def user_metadata(request: Any) -> None:
-    if not request.HasField("user_metadata"):
+def versioning_override(override: workflow.VersioningOverride) -> None:
+    """Which worker build a run is tied to."""
+    if override.WhichOneof("override") is not None:
         return
-    metadata = request.user_metadata
-    if len(metadata.summary.data) > LIMITS.user_metadata_summary_bytes:
-        raise invalid("UserMetadata.Summary exceeds size limit.")
-    if len(metadata.details.data) > LIMITS.user_metadata_details_bytes:
-        raise invalid("UserMetadata.Details exceeds size limit.")
-
-
-def completion(
-    core: Any, namespace_id: str, request: ws.RespondWorkflowTaskCompletedRequest
-) -> ws.RespondWorkflowTaskCompletedRequest:
-    """The completion with types added to the search attributes of its commands; the request itself when it has none."""
-    if not any(_carries_attributes(command) for command in request.commands):
-        return request
-    record = core.namespaces.by_id.get(namespace_id)
-    copy = ws.RespondWorkflowTaskCompletedRequest()
-    copy.CopyFrom(request)
-    for command in copy.commands:
-        attributes = _carries_attributes(command)
-        if attributes is not None:
-            typed(record, attributes.search_attributes, lenient=True)
-    return copy
-
-
-def _carries_attributes(command: Any) -> Any:
-    for field in (
-        "upsert_workflow_search_attributes_command_attributes",
-        "continue_as_new_workflow_execution_command_attributes",
-        "start_child_workflow_execution_command_attributes",
-    ):
-        if command.HasField(field) and getattr(command, field).HasField("search_attributes"):
-            return getattr(command, field)
-    return None
+    if not override.behavior:
+        invalid("override behavior is required")
+    if override.behavior == 1 and not override.pinned_version and not override.HasField("deployment"):
+        invalid("must provide deployment (deprecated) or pinned version if behavior is 'PINNED'")

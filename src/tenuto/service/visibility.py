@@ -1,0 +1,182 @@
+"""Lists and counts of workflow executions, for plain filters.
+
+A query is empty or a conjunction of equalities on WorkflowId, RunId, WorkflowType and ExecutionStatus (also ``IN``). Anything
+beyond that is refused with the text clients know for a query that cannot be understood.
+"""
+
+import re
+from typing import Any
+
+from tenuto.service import tokens
+from tenuto.service.attributes import PREDEFINED, SYSTEM
+from tenuto.service.call import Call
+from tenuto.service.core import Core, nanoseconds
+from tenuto.service.errors import invalid
+from tenuto.store.spi import VisibilityCursor, VisibilityFilter, VisibilityRow
+from tenuto.wire import enums_workflow, workflow
+from tenuto.wire import workflowservice as ws
+
+PAGE = 1000
+Status = enums_workflow.WorkflowExecutionStatus
+STATUSES = {
+    "Running": 1,
+    "Completed": 2,
+    "Failed": 3,
+    "Canceled": 4,
+    "Terminated": 5,
+    "ContinuedAsNew": 6,
+    "TimedOut": 7,
+    "Paused": 8,
+}
+CLOSED = (2, 3, 4, 5, 6, 7)
+_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_EQUAL = re.compile(r"`?(\w+)`?\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([\w.-]+))\Z")
+_IN = re.compile(r"`?(\w+)`?\s+in\s*\(([^)]*)\)\Z", re.IGNORECASE)
+
+
+def parsed(query: str, namespace_id: str, custom: Any) -> VisibilityFilter:
+    """The filter a query means. Raises INVALID_ARGUMENT."""
+    text = query.strip()
+    found: dict[str, list[str]] = {}
+    for term in _AND.split(text) if text else ():
+        name, values = _term(
+            term.strip().strip("()")
+            if term.count("(") == term.count(")") == 1 and " in" not in term.lower()
+            else term.strip()
+        )
+        if name not in ("WorkflowId", "RunId", "WorkflowType", "ExecutionStatus"):
+            if name in SYSTEM or name in PREDEFINED or name in custom:
+                invalid(f"invalid query: operation is not supported: filter on {name}")
+            invalid(f"invalid query: invalid search attribute: {name}")
+        if name in found or (name != "ExecutionStatus" and len(values) != 1):
+            invalid(f"invalid query: operation is not supported: several values of {name}")
+        found[name] = values
+    statuses = tuple(_status(value) for value in found.get("ExecutionStatus", ()))
+    return VisibilityFilter(
+        namespace_id,
+        workflow_id=_only(found, "WorkflowId"),
+        run_id=_only(found, "RunId"),
+        workflow_type=_only(found, "WorkflowType"),
+        statuses=statuses,
+    )
+
+
+def _term(term: str) -> tuple[str, list[str]]:
+    match = _EQUAL.match(term)
+    if match is not None:
+        return match[1], [next(group for group in match.groups()[1:] if group is not None)]
+    match = _IN.match(term)
+    if match is not None:
+        return match[1], [value.strip().strip("'\"") for value in match[2].split(",")]
+    invalid("invalid query: malformed SQL query: only conjunctions of equalities are supported")
+
+
+def _only(found: dict[str, list[str]], name: str) -> str | None:
+    values = found.get(name)
+    return values[0] if values else None
+
+
+def _status(value: str) -> int:
+    number = STATUSES.get(value) or (int(value) if value.isdigit() and int(value) in STATUSES.values() else 0)
+    if not number:
+        invalid(f"invalid query: invalid expression: invalid ExecutionStatus value {value!r}")
+    return number
+
+
+class Visibility:
+    """Lists and counts."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def list_workflow_executions(
+        self, request: ws.ListWorkflowExecutionsRequest, call: Call
+    ) -> ws.ListWorkflowExecutionsResponse:
+        wanted = parsed(request.query, call.namespace.id, call.namespace.attributes)
+        response = ws.ListWorkflowExecutionsResponse()
+        await self._fill(wanted, request, response)
+        return response
+
+    async def scan_workflow_executions(
+        self, request: ws.ScanWorkflowExecutionsRequest, call: Call
+    ) -> ws.ScanWorkflowExecutionsResponse:
+        wanted = parsed(request.query, call.namespace.id, call.namespace.attributes)
+        response = ws.ScanWorkflowExecutionsResponse()
+        await self._fill(wanted, request, response)
+        return response
+
+    async def list_open_workflow_executions(
+        self, request: ws.ListOpenWorkflowExecutionsRequest, call: Call
+    ) -> ws.ListOpenWorkflowExecutionsResponse:
+        first, last = _range(request)
+        wanted = VisibilityFilter(
+            call.namespace.id,
+            workflow_id=request.execution_filter.workflow_id or None,
+            run_id=request.execution_filter.run_id or None,
+            workflow_type=request.type_filter.name or None,
+            statuses=(1, 8),
+            start_from=first,
+            start_to=last,
+        )
+        response = ws.ListOpenWorkflowExecutionsResponse()
+        await self._fill(wanted, request, response, request.maximum_page_size)
+        return response
+
+    async def list_closed_workflow_executions(
+        self, request: ws.ListClosedWorkflowExecutionsRequest, call: Call
+    ) -> ws.ListClosedWorkflowExecutionsResponse:
+        first, last = _range(request)
+        status = request.status_filter.status
+        wanted = VisibilityFilter(
+            call.namespace.id,
+            workflow_id=request.execution_filter.workflow_id or None,
+            run_id=request.execution_filter.run_id or None,
+            workflow_type=request.type_filter.name or None,
+            statuses=(status,) if status else CLOSED,
+            close_from=first,
+            close_to=last,
+        )
+        response = ws.ListClosedWorkflowExecutionsResponse()
+        await self._fill(wanted, request, response, request.maximum_page_size)
+        return response
+
+    async def count_workflow_executions(
+        self, request: ws.CountWorkflowExecutionsRequest, call: Call
+    ) -> ws.CountWorkflowExecutionsResponse:
+        wanted = parsed(request.query, call.namespace.id, call.namespace.attributes)
+        return ws.CountWorkflowExecutionsResponse(count=await self._core.shards.count_runs(wanted))
+
+    async def _fill(
+        self, wanted: VisibilityFilter, request: Any, response: Any, size: int | None = None
+    ) -> None:
+        limit = request.page_size if size is None else size
+        limit = min(limit, PAGE) if limit > 0 else PAGE
+        after = None
+        if request.next_page_token:
+            try:
+                token = tokens.decode_list(request.next_page_token)
+            except tokens.Malformed:
+                invalid("Invalid NextPageToken.")
+            after = VisibilityCursor(token.close_at, token.start_at, token.run_id)
+        rows = await self._core.shards.list_runs(wanted, after, limit + 1)
+        for row in rows[:limit]:
+            response.executions.append(shown(row))
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            response.next_page_token = tokens.encode(
+                tokens.ListToken(last.close_at, last.start_at, last.run_id)
+            )
+
+
+def shown(row: VisibilityRow) -> workflow.WorkflowExecutionInfo:
+    """A row as lists show it; the length of an open run's history is not told."""
+    return workflow.WorkflowExecutionInfo.FromString(row.info)
+
+
+def _range(request: Any) -> tuple[int | None, int | None]:
+    if not request.HasField("start_time_filter"):
+        return None, None
+    times = request.start_time_filter
+    first = nanoseconds(times.earliest_time) if times.HasField("earliest_time") else None
+    last = nanoseconds(times.latest_time) if times.HasField("latest_time") else None
+    return first, last
