@@ -83,7 +83,8 @@ class World:
         if self.chain is None:
             return
         run = self.chain.current.run
-        assert run.next_event_id == len(self.histories[run.run_id]) + 1
+        if not run.delete_at_close:
+            assert run.next_event_id == len(self.histories[run.run_id]) + 1
         reloaded = reload(self.chain)
         assert fingerprint(reloaded, durable=True) == fingerprint(self.chain, durable=True), "reloading changes state"
         assert self.agenda is not None

@@ -213,7 +213,7 @@ def test_a_paused_workflow_cannot_force_a_task() -> None:
 
 
 def paused_with_task() -> tuple[World, types.WorkflowTaskHandout]:
-    from tests.engine.test_options import pause, pausable
+    from tests.engine.test_options import pausable, pause
 
     world = pausable()
     handout = world.poll()

@@ -12,7 +12,19 @@ from tenuto.wire import common, duration_pb2
 from tenuto.wire import workflowservice as ws
 from tests.engine.activities import boom
 from tests.engine.support import World, payloads, start_message
-from tests.engine.words import ask_cancel, begun, closing, current, done, last, length, refused, said, terminate, values
+from tests.engine.words import (
+    ask_cancel,
+    begun,
+    closing,
+    current,
+    done,
+    last,
+    length,
+    refused,
+    said,
+    terminate,
+    values,
+)
 
 FAIL, USE, REPLACE = 1, 2, 3
 ALLOW, FAILED_ONLY, REJECT = 1, 2, 3
