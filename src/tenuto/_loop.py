@@ -29,6 +29,10 @@ class Deadlock(LoopError):
     """Somebody waits, nothing is ready, and no timer is pending."""
 
 
+class Stopped(LoopError):
+    """``stop`` was called before what was waited for was done."""
+
+
 class NestedStep(LoopError):
     """The loop was driven from inside a step of another loop's task."""
 
@@ -150,6 +154,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         finally:
             events._set_running_loop(outer)
             self._running = False
+        if not awaited.done():
+            raise Stopped("the loop was stopped")
         return awaited.result()
 
     def _enter(self) -> None:
