@@ -427,10 +427,16 @@ class Shard:
     async def list_runs(
         self, wanted: VisibilityFilter, after: VisibilityCursor | None, limit: int
     ) -> Sequence[VisibilityRow]:
-        return await self._store.list_runs(wanted, after, limit)
+        try:
+            return await self._store.list_runs(wanted, after, limit)
+        except StoreError as error:
+            raise Rejected(Reason.UNAVAILABLE, f"runs cannot be listed now: {error}") from error
 
     async def count_runs(self, wanted: VisibilityFilter) -> int:
-        return await self._store.count_runs(wanted)
+        try:
+            return await self._store.count_runs(wanted)
+        except StoreError as error:
+            raise Rejected(Reason.UNAVAILABLE, f"runs cannot be counted now: {error}") from error
 
     def refused(self, offer: Any) -> None:
         """Matching's callback: an offer on a sticky queue found nobody."""
