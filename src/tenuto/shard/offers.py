@@ -108,13 +108,13 @@ class Offers:
         )
 
     def credit(self, queue: QueueKey, room: int) -> None:
-        """Matching has room for ``room`` more offers of this queue."""
+        """Matching has room for ``room`` more offers of this queue. It is filled until it says no, because only who was told
+        no is called again."""
         parked = self._parked.get(queue)
-        while parked and room > 0:
+        while parked:
             offer = parked.popleft()
             if not self._owed(offer.ticket):
                 continue
-            room -= 1
             result = self._matching.offer(offer)
             if result is OfferResult.REFUSED_STICKY:
                 self.refused(offer)
