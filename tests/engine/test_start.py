@@ -122,7 +122,7 @@ def test_a_child_knows_its_parent_and_waits_for_it() -> None:
     first = said(world.history[0])
     assert (first.parent_workflow_execution.workflow_id, first.parent_initiated_event_id) == ("p", 7)
     assert first.root_workflow_execution.workflow_id == "root"
-    assert not first.HasField("first_workflow_task_backoff")
+    assert first.HasField("first_workflow_task_backoff")
     assert world.names() == ["WF_STARTED"]
     world.ask(types.FirstTask(world.run_id))
     assert world.names() == ["WF_STARTED", "WFT_SCHEDULED"]

@@ -115,6 +115,8 @@ class WorkflowTask(msgspec.Struct, array_like=True):
     suggest_reasons: tuple[int, ...] = ()
     history_bytes: int = 0
     """Size told to the worker in WFT_STARTED."""
+    worker: bytes = b""
+    """Serialized WorkerVersionStamp of the poller."""
 
     @property
     def started(self) -> bool:

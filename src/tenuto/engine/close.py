@@ -6,6 +6,7 @@ its close event.
 
 from tenuto.engine import child, query, start, update, workflow_task
 from tenuto.engine import events as ev
+from tenuto.engine.chain import SPECULATIVE
 from tenuto.engine.context import CommandFailed, Completion, is_child_of, not_found, open_run
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.retry import next_retry, policy, to_wire, validate
@@ -33,7 +34,8 @@ def applied_closed(rd: RunDraft, event: history.HistoryEvent) -> None:
     run.status = STATUS[event.event_type]
     run.close_at = ev.instant(event.event_time)
     run.close_event_id = event.event_id
-    run.task = None
+    if run.task is not None and (run.task.started or run.task.kind == SPECULATIVE):
+        run.task = None  # one that was only scheduled stays, as descriptions of a closed run show it
     run.backoff_until = 0
     attributes = getattr(event, ev.ATTRIBUTES[event.event_type])
     run.new_run_id = getattr(attributes, "new_execution_run_id", "")

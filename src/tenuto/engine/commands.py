@@ -24,7 +24,7 @@ from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import CompleteWorkflowTask, Reason, Rejected, TaskCompleted
 from tenuto.limits import LIMITS
 from tenuto.wire import command as wire_command
-from tenuto.wire import common, enums_command, enums_failed, history, workflow
+from tenuto.wire import common, enums_command, enums_failed, failure, history, workflow
 from tenuto.wire import workflowservice as ws
 
 Command = enums_command.CommandType
@@ -332,7 +332,8 @@ def _follow_up(task: Completion, original_at: int) -> TaskCompleted:
     if rd.run.task is None:
         query.unblock(rd)
     elif message.return_new_workflow_task:
-        workflow_task.begin(rd, message.identity, INLINE_REQUEST)
+        stamp = message.worker_version_stamp.SerializeToString()
+        workflow_task.begin(rd, message.identity, INLINE_REQUEST, worker=stamp)
         reply.next_task = workflow_task.handout(rd, sticky=True)
     return reply
 
@@ -391,7 +392,7 @@ def void(draft: Draft, request: CompleteWorkflowTask, failed: CommandFailed) -> 
         raise refusal
     wrong = history.WorkflowTaskFailedEventAttributes(
         cause=failed.cause,  # type: ignore[arg-type]
-        failure=ev.server_failure(text),
+        failure=failure.Failure(message=text, server_failure_info=failure.ServerFailureInfo()),
         identity=request.message.identity,
         binary_checksum=request.message.binary_checksum,
     )

@@ -479,7 +479,7 @@ def scheduled_event(task: WorkflowTask, normal_queue: str) -> history.HistoryEve
 
 
 def started_attributes(task: WorkflowTask) -> history.WorkflowTaskStartedEventAttributes:
-    return history.WorkflowTaskStartedEventAttributes(
+    attributes = history.WorkflowTaskStartedEventAttributes(
         scheduled_event_id=task.scheduled_id,
         identity=task.identity,
         request_id=task.request_id,
@@ -487,6 +487,9 @@ def started_attributes(task: WorkflowTask) -> history.WorkflowTaskStartedEventAt
         suggest_continue_as_new_reasons=task.suggest_reasons,  # type: ignore[arg-type]
         history_size_bytes=task.history_bytes,
     )
+    if task.worker:
+        attributes.worker_version.ParseFromString(task.worker)
+    return attributes
 
 
 def started_event(task: WorkflowTask) -> history.HistoryEvent:

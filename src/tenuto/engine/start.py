@@ -248,8 +248,7 @@ def first_attributes(
         attributes.continued_failure.CopyFrom(message.continued_failure)
     attributes.completion_callbacks.extend(message.completion_callbacks)
     backoff = _first_backoff(draft, message)
-    if backoff or parent is None:
-        attributes.first_workflow_task_backoff.CopyFrom(ev.duration(backoff))
+    attributes.first_workflow_task_backoff.CopyFrom(ev.duration(backoff))
     if message.cron_schedule:
         attributes.initiator = CRON  # type: ignore[assignment]
     _put_expiration(attributes, draft.now, backoff)

@@ -31,6 +31,7 @@ from tenuto.engine.types import (
 )
 from tenuto.limits import LIMITS
 from tenuto.wire import common, enums_failed, failure, history
+from tenuto.wire import workflowservice as ws
 
 Cause = enums_failed.WorkflowTaskFailedCause
 NOT_FOUND_TEXT = "Workflow task not found."
@@ -178,16 +179,28 @@ def start(draft: Draft, request: StartWorkflowTask) -> None:
         rd.note(TaskCleared())
         draft.reply = None
         raise not_found(NOT_FOUND_TEXT)
-    begin(rd, request.identity, request.request_id)
+    begin(rd, request.identity, request.request_id, worker=_worker_of(request.poll))
     draft.reply = handout(rd, request.sticky)
 
 
-def begin(rd: RunDraft, identity: str, request_id: str, *, own_batch: bool = True) -> None:
+def _worker_of(poll: ws.PollWorkflowTaskQueueRequest | None) -> bytes:
+    """The build a poller says it is, as the stamp that its events carry."""
+    if poll is None or not poll.HasField("worker_version_capabilities"):
+        return b""
+    said = poll.worker_version_capabilities
+    if not said.build_id:
+        return b""
+    return common.WorkerVersionStamp(build_id=said.build_id, use_versioning=said.use_versioning).SerializeToString()
+
+
+def begin(
+    rd: RunDraft, identity: str, request_id: str, *, own_batch: bool = True, worker: bytes = b""
+) -> None:
     """The scheduled task is with a worker now."""
     task, run = rd.run.task, rd.run
     assert task is not None and not task.started
     reasons = _continue_reasons(rd)
-    note = Begun(rd.now, identity, request_id, run.history_bytes if own_batch else 0, tuple(reasons))
+    note = Begun(rd.now, identity, request_id, run.history_bytes if own_batch else 0, tuple(reasons), worker)
     if task.written:
         started = _started(rd, note)
         if own_batch and rd.events:
@@ -220,6 +233,7 @@ class Begun:
     request_id: str
     history_bytes: int
     reasons: tuple[int, ...]
+    worker: bytes = b""
 
     def apply(self, rd: RunDraft) -> None:
         rd.run.task = _started(rd, self)
@@ -233,6 +247,7 @@ def _started(rd: RunDraft, note: Begun) -> WorkflowTask:
     task.identity = note.identity
     task.request_id = note.request_id
     task.history_bytes = note.history_bytes
+    task.worker = note.worker
     task.suggest_continue = bool(note.reasons)
     task.suggest_reasons = note.reasons
     return task
@@ -246,6 +261,7 @@ def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
     task.identity = attributes.identity
     task.request_id = attributes.request_id
     task.history_bytes = attributes.history_size_bytes
+    task.worker = attributes.worker_version.SerializeToString()
     task.suggest_continue = attributes.suggest_continue_as_new
     task.suggest_reasons = tuple(attributes.suggest_continue_as_new_reasons)
 
@@ -439,7 +455,10 @@ def _report_problem(rd: RunDraft, category: str, cause: str) -> None:
 
 def applied_completed(rd: RunDraft, event: history.HistoryEvent) -> None:
     run = rd.run
-    run.previous_started_id = event.workflow_task_completed_event_attributes.started_event_id
+    attributes = event.workflow_task_completed_event_attributes
+    run.previous_started_id = attributes.started_event_id
+    if attributes.HasField("worker_version"):
+        run.worker_stamp = attributes.worker_version.SerializeToString()
     run.task = None
     run.task_attempt = 1
     run.problems = 0
