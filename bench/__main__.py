@@ -23,6 +23,7 @@ NOTES = """\
 - *temporal* is `temporal server start-dev --db-filename` as it comes; *temporal-tuned* lifts its rate limits.
 - `server_cpu_ms` is processor time of the server's process tree per workflow (per activity in sequential and parallel).
 - sequential: six events an activity, and a history may have 51,200; therefore 8,000 activities, not 10,000.
+- sleepers and sequential give the other servers a twenty-fifth of the work (`--slow-share`); the first row says how much.
 - All servers keep their state in one SQLite file on the same disk; clients and servers share the machine's processors.
 """
 
@@ -82,6 +83,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--sleepers", type=int, default=sizes.sleepers)
     parser.add_argument("--sequential", type=int, default=sizes.sequential)
     parser.add_argument("--parallel", type=int, default=sizes.parallel)
+    parser.add_argument(
+        "--slow-share", type=float, default=sizes.slow_share, help="work for servers other than ours"
+    )
     return parser.parse_args(arguments)
 
 
@@ -90,7 +94,7 @@ def main() -> None:
     options = parse(sys.argv[1:])
     wanted = options.only.split(",") if options.only else [""]
     parts = [part for part in PARTS if any(part.startswith(word) for word in wanted)]
-    sizes = Sizes(options.seconds, options.sleepers, options.sequential, options.parallel)
+    sizes = Sizes(options.seconds, options.sleepers, options.sequential, options.parallel, options.slow_share)
     found = measure(parts, options.servers.split(","), options.rounds, sizes)
     RESULTS.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")

@@ -13,10 +13,8 @@ import time
 import uuid
 from typing import Any
 
-import grpc
-
-from bench import raw
-from bench.raw import NAMESPACE, OPTIONS, SERVICE, STICKY_KIND, queue, same, wire
+from bench import h2, raw
+from bench.raw import NAMESPACE, SERVICE, STICKY_KIND, queue, wire
 
 _ACTIVITY_COMPLETED = 12
 
@@ -25,20 +23,15 @@ class Driver:
     """`pollers` polls of each kind (workflow, sticky, activity) are kept open on `task_queue`."""
 
     def __init__(self, address: str, task_queue: str, pollers: int) -> None:
-        self._channels = [
-            grpc.aio.insecure_channel(address, options=[*OPTIONS, ("bench.channel", number)])
-            for number in range(4)
-        ]
+        self._address = address
+        self._connections: list[h2.Connection] = []
         self._queue = task_queue
         self._sticky = f"{task_queue}-sticky-{uuid.uuid4().hex[:8]}"
         self._pollers = pollers
         self._closing: dict[str, asyncio.Future[None]] = {}
         self._remaining: dict[str, int] = {}
+        self._counted: dict[str, int] = {}
         self._workers: list[asyncio.Task[None]] = []
-        self._methods = [
-            {name: channel.unary_unary(SERVICE + name, same, same) for name in _METHODS}
-            for channel in self._channels
-        ]
         self._turn = 0
         self.parked = 0
         """Runs whose answer was a timer."""
@@ -56,14 +49,16 @@ class Driver:
         request.sticky_attributes.schedule_to_start_timeout.FromSeconds(30)
         return request.SerializeToString()
 
-    async def _call(self, method: str, request: bytes, timeout: float = 60) -> bytes:
+    async def _call(self, method: str, request: bytes) -> bytes:
         self._turn += 1
-        return bytes(await self._methods[self._turn % len(self._methods)][method](request, timeout=timeout))
+        connection = self._connections[self._turn % len(self._connections)]
+        return await connection.call(SERVICE + method, request)
 
     # ---- the canned worker
 
-    def begin(self) -> None:
-        """Opens the polls."""
+    async def begin(self) -> None:
+        """Connects and opens the polls."""
+        self._connections = [await h2.connect(self._address) for _ in range(4)]
         normal = wire.PollWorkflowTaskQueueRequest(
             namespace=NAMESPACE, identity="bench", task_queue=queue(self._queue)
         )
@@ -85,33 +80,47 @@ class Driver:
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        for channel in self._channels:
-            await channel.close()
+        for connection in self._connections:
+            connection.close()
 
     async def _workflow_slot(self, poll: bytes) -> None:
         while True:
             try:
                 task = wire.PollWorkflowTaskQueueResponse.FromString(
-                    await self._call("PollWorkflowTaskQueue", poll, 70)
+                    await self._call("PollWorkflowTaskQueue", poll)
                 )
                 if task.task_token:
                     await self._answer(task)
-            except grpc.aio.AioRpcError as error:
+            except h2.CallFailed as error:
                 await _settle(error)
 
     async def _answer(self, task: wire.PollWorkflowTaskQueueResponse) -> None:
         run = task.workflow_execution.run_id
         plan, _, size = task.workflow_type.name.partition(":")
+        if plan in ("parallel", "sequential"):
+            await self._read_on(task)
         body = self._next(task, run, plan, int(size or 1))
         token = wire.RespondWorkflowTaskCompletedRequest(task_token=task.task_token).SerializeToString()
         await self._call("RespondWorkflowTaskCompleted", body + token)
         if body is self._last:
             self._remaining.pop(run, None)
+            self._counted.pop(run, None)
             waiting = self._closing.pop(task.workflow_execution.workflow_id, None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(None)
         elif plan == "sleep":
             self.parked += 1
+
+    async def _read_on(self, task: wire.PollWorkflowTaskQueueResponse) -> None:
+        """Fetches the pages of history that did not fit the task."""
+        while task.next_page_token:
+            request = wire.GetWorkflowExecutionHistoryRequest(
+                namespace=NAMESPACE, execution=task.workflow_execution, next_page_token=task.next_page_token
+            )
+            answer = await self._call("GetWorkflowExecutionHistory", request.SerializeToString())
+            page = wire.GetWorkflowExecutionHistoryResponse.FromString(answer)
+            task.history.events.extend(page.history.events)
+            task.next_page_token = page.next_page_token
 
     def _next(self, task: wire.PollWorkflowTaskQueueResponse, run: str, plan: str, size: int) -> bytes:
         if plan == "sleep":
@@ -123,12 +132,11 @@ class Driver:
             self._remaining[run] = size
             count = size if plan == "parallel" else 1
             return self._completion([raw.schedule_activity(number, self._queue) for number in range(count)])
-        before = task.previous_started_event_id
-        done = sum(
-            event.event_type == _ACTIVITY_COMPLETED
-            for event in task.history.events
-            if event.event_id > before
-        )
+        # By event id, not by task: a task the server failed meanwhile comes again with the same events.
+        before = self._counted.get(run, 0)
+        ids = [event.event_id for event in task.history.events if event.event_type == _ACTIVITY_COMPLETED]
+        done = sum(number > before for number in ids)
+        self._counted[run] = max([before, *ids])
         self._remaining[run] -= done
         if self._remaining[run] == 0:
             return self._last
@@ -141,14 +149,14 @@ class Driver:
         while True:
             try:
                 task = wire.PollActivityTaskQueueResponse.FromString(
-                    await self._call("PollActivityTaskQueue", poll, 70)
+                    await self._call("PollActivityTaskQueue", poll)
                 )
                 if task.task_token:
                     token = wire.RespondActivityTaskCompletedRequest(
                         task_token=task.task_token
                     ).SerializeToString()
                     await self._call("RespondActivityTaskCompleted", body + token)
-            except grpc.aio.AioRpcError as error:
+            except h2.CallFailed as error:
                 await _settle(error)
 
     # ---- load
@@ -168,19 +176,9 @@ class Driver:
         return time.perf_counter() - began
 
 
-_METHODS = (
-    "StartWorkflowExecution",
-    "PollWorkflowTaskQueue",
-    "PollActivityTaskQueue",
-    "RespondWorkflowTaskCompleted",
-    "RespondActivityTaskCompleted",
-)
-
-
-async def _settle(error: grpc.aio.AioRpcError) -> None:
-    if error.code() not in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
-        print(f"{error.code().name}: {error.details()}", file=sys.stderr)
-        await asyncio.sleep(0.1)
+async def _settle(error: h2.CallFailed) -> None:
+    print(error, file=sys.stderr)
+    await asyncio.sleep(0.1)
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -222,7 +220,7 @@ async def park(driver: Driver, count: int, lanes: int = 50) -> list[float]:
 async def main(options: argparse.Namespace) -> dict[str, float]:
     """One measurement; times in seconds."""
     driver = Driver(options.address, f"bench-{uuid.uuid4().hex[:8]}", options.pollers)
-    driver.begin()
+    await driver.begin()
     plan, _, size = options.plan.partition(":")
     if plan == "short":
         await short(driver, min(1.0, options.seconds / 4), options.concurrency)
