@@ -127,7 +127,7 @@ def _wait(port: int) -> None:
         grpc.channel_ready_future(channel).result(20)
 
 
-def measure(kind: str, loop: str, seconds: float, parked: int) -> tuple[float, float, float]:
+def measure(kind: str, loop: str, seconds: float, parked: int) -> tuple[float, float, int]:
     """Calls per second, server processor seconds per call, and resident bytes, of one listener."""
     spawn = multiprocessing.get_context("spawn")
     port = free_port()
@@ -153,7 +153,7 @@ def measure(kind: str, loop: str, seconds: float, parked: int) -> tuple[float, f
                 process.join()
 
 
-def _rows(args: argparse.Namespace) -> Iterator[tuple[str, int, tuple[float, float, float]]]:
+def _rows(args: argparse.Namespace) -> Iterator[tuple[str, int, tuple[float, float, int]]]:
     for kind in args.kinds:
         for parked in (0, args.parked):
             yield kind, parked, measure(kind, args.loop, args.seconds, parked)
