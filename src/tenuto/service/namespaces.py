@@ -87,7 +87,7 @@ class Namespaces:
                 del self._by_name[other.name]
             self._remember(known)
         if SYSTEM_NAME not in self._by_name:
-            await self._create(
+            await self._ensure(
                 NamespaceRecord(
                     SYSTEM_ID,
                     SYSTEM_NAME,
@@ -98,7 +98,17 @@ class Namespaces:
             )
         for name in create:
             if name not in self._by_name:
-                await self._create(NamespaceRecord(self._new_id(), name))
+                await self._ensure(NamespaceRecord(self._new_id(), name))
+
+    async def _ensure(self, record: NamespaceRecord) -> None:
+        """Register, or adopt what another node (or an earlier try that seemed to fail) has registered meanwhile."""
+        try:
+            await self._create(record)
+        except ServiceError as refused:
+            stored = await self._store.get_record(KIND, record.name)
+            if refused.code is not Code.ALREADY_EXISTS or stored is None:
+                raise
+            self._remember(KnownNamespace(_decode(stored.value), stored.version))
 
     def _remember(self, known: KnownNamespace) -> None:
         self._by_id[known.id] = known

@@ -15,6 +15,8 @@ from tenuto.wire import enums_command as kinds
 MS = 1_000_000
 SECOND = 1_000 * MS
 QUEUE = "sim"
+GUARD_NS = 400 * SECOND
+"""How long a run waits for children when resets happen: a reset run may know children whose end nobody will report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,11 @@ class Program:
             Item(one, f"{one[0]}{self.generation}.{number}.{place}", chance.getrandbits(32))
             for place, one in enumerate(wanted)
         )
+        guarded = kind == "child" and bool(self.given.get("guard"))
         if kind == "child":
             items = tuple(Item(i.kind, i.name + ("!" if i.seed % 3 == 0 else ""), i.seed) for i in items)
+        if guarded:
+            items += (Item("guard", f"g{self.generation}.{number}", 0),)
         return Stage(items, kind == "race", chance.randint(1, 3) if kind == "signals" else 0)
 
     def _kinds(self) -> list[str]:
@@ -169,7 +174,11 @@ class Program:
             return [made], True
         asked: list[command.Command] = []
         for stage in self.stages:
-            asked += [self._command(item) for item in stage.items if item.name not in seen.issued]
+            for item in stage.items:
+                if item.name not in seen.issued:
+                    asked.append(self._command(item))
+                    if item.kind in {"marker", "memo"}:
+                        seen.settled.add(item.name)  # done with the asking
             if not self._settled(stage, seen):
                 return asked, False
             for item in stage.items:
@@ -178,7 +187,9 @@ class Program:
         return [*asked, self._close()], True
 
     def _settled(self, stage: Stage, seen: Seen) -> bool:
-        done = [item.name in seen.settled for item in stage.items]
+        if any(item.kind == "guard" and item.name in seen.settled for item in stage.items):
+            return True
+        done = [item.name in seen.settled for item in stage.items if item.kind != "guard"]
         if stage.signals:
             return any(done) or seen.signals >= stage.signals
         return any(done) if stage.race else all(done)
@@ -188,6 +199,10 @@ class Program:
         made = command.Command()
         if item.kind == "activity":
             _activity(made, item, chance, float(self.given.get("eager", 0)))
+        elif item.kind == "guard":
+            made.command_type = kinds.COMMAND_TYPE_START_TIMER
+            made.start_timer_command_attributes.timer_id = item.name
+            made.start_timer_command_attributes.start_to_fire_timeout.CopyFrom(duration(GUARD_NS))
         elif item.kind == "timer":
             made.command_type = kinds.COMMAND_TYPE_START_TIMER
             made.start_timer_command_attributes.timer_id = item.name
@@ -295,7 +310,7 @@ def retry(chance: Random, attempts: int) -> common.RetryPolicy:
 
 def _cancelled(item: Item, seen: Seen) -> list[command.Command]:
     made = command.Command()
-    if item.kind == "timer":
+    if item.kind in {"timer", "guard"}:
         made.command_type = kinds.COMMAND_TYPE_CANCEL_TIMER
         made.cancel_timer_command_attributes.timer_id = item.name
     elif item.kind == "activity":

@@ -72,6 +72,7 @@ class Client:
             "seed": self._chance.getrandbits(32),
             "targets": self._ids,
             "children": options.children,
+            "guard": options.resets,
             "eager": options.eager,
         }
 

@@ -337,27 +337,40 @@ def simulate(
     on_trace: Callable[[tuple[int, int, str, str]], None] | None = None,
 ) -> Outcome:
     """Run one world. ``options`` default to those drawn from the seed."""
-    world = World(seed, options or sim_options.draw(seed))
+    collecting, hook = gc.isenabled(), sys.unraisablehook
+    gc.disable()
+    sys.unraisablehook = lambda _: None
+    try:
+        outcome = _simulate(seed, options or sim_options.draw(seed), on_trace)
+        # The dead are thrown away now: their ``finally`` blocks run into a closed loop, and nobody minds.
+        gc.collect()
+        return outcome
+    finally:
+        sys.unraisablehook = hook
+        if collecting:
+            gc.enable()
+
+
+def _simulate(
+    seed: int, options: Options, on_trace: Callable[[tuple[int, int, str, str]], None] | None
+) -> Outcome:
+    world = World(seed, options)
     world.loop.on_trace = on_trace
     logger = logging.getLogger("tenuto")
     alarm, before = _Alarm(world), (logger.propagate, logger.level)
     logger.addHandler(alarm)
     logger.propagate = False
     logger.setLevel(logging.ERROR)
-    collecting = gc.isenabled()
-    gc.disable()
     try:
         world.loop.run_until_complete(world.loop.spawn(world.play()))
     except LoopError as error:
         world.report(INTERNAL, f"{type(error).__name__}: {error}")
     finally:
         logger.removeHandler(alarm)
-        logger.propagate, logger.level = before[0], before[1]
-    outcome = _outcome(world)
-    _sweep(world)
-    if collecting:
-        gc.enable()
-    return outcome
+        logger.propagate = before[0]
+        logger.setLevel(before[1])
+        world.loop.close()
+    return _outcome(world)
 
 
 def _outcome(world: World) -> Outcome:
@@ -379,18 +392,3 @@ def shown(line: tuple[int, int, str, str]) -> str:
     """A line of the trace: step, virtual seconds, whose, what."""
     step, ns, life, what = line
     return f"{step:>8} {ns / 1e9:>14.6f} {life:<8} {what}"
-
-
-def _sweep(world: World) -> None:
-    """Throw the dead away. Their coroutines' ``finally`` blocks run now, into a closed loop, and nobody minds."""
-    world.loop.close()
-    hook = sys.unraisablehook
-    sys.unraisablehook = lambda _: None
-    try:
-        for node in world.nodes:
-            node.stray.clear()
-        world._stray.clear()
-        del world
-        gc.collect()
-    finally:
-        sys.unraisablehook = hook
