@@ -54,6 +54,17 @@ class Driver:
         connection = self._connections[self._turn % len(self._connections)]
         return await connection.call(SERVICE + method, request)
 
+    async def _respond(self, method: str, request: bytes) -> None:
+        """Answers a task; a busy server is asked again, because a lost answer stalls its workflow until a timeout."""
+        for patience in (0.02, 0.1, 0.5):
+            try:
+                await self._call(method, request)
+            except h2.CallFailed:
+                await asyncio.sleep(patience)
+            else:
+                return
+        await self._call(method, request)
+
     # ---- the canned worker
 
     async def begin(self) -> None:
@@ -101,7 +112,7 @@ class Driver:
             await self._read_on(task)
         body = self._next(task, run, plan, int(size or 1))
         token = wire.RespondWorkflowTaskCompletedRequest(task_token=task.task_token).SerializeToString()
-        await self._call("RespondWorkflowTaskCompleted", body + token)
+        await self._respond("RespondWorkflowTaskCompleted", body + token)
         if body is self._last:
             self._remaining.pop(run, None)
             self._counted.pop(run, None)
@@ -155,7 +166,7 @@ class Driver:
                     token = wire.RespondActivityTaskCompletedRequest(
                         task_token=task.task_token
                     ).SerializeToString()
-                    await self._call("RespondActivityTaskCompleted", body + token)
+                    await self._respond("RespondActivityTaskCompleted", body + token)
             except h2.CallFailed as error:
                 await _settle(error)
 
