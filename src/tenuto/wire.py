@@ -85,6 +85,13 @@ from temporalio.api.worker.v1 import message_pb2 as worker  # noqa: E402
 from temporalio.api.workflow.v1 import message_pb2 as workflow  # noqa: E402
 from temporalio.api.workflowservice.v1 import request_response_pb2 as workflowservice  # noqa: E402
 
+
+def load_services() -> None:
+    """Registers the services themselves, not only their messages, with protobuf's pool: reflection alone asks for them."""
+    from temporalio.api.operatorservice.v1 import service_pb2 as operator_pb2  # noqa: F401
+    from temporalio.api.workflowservice.v1 import service_pb2 as workflow_pb2  # noqa: F401
+
+
 __all__ = [
     "DecodeError",
     "Message",
@@ -111,6 +118,7 @@ __all__ = [
     "filter",
     "grpc_status",
     "history",
+    "load_services",
     "namespace",
     "operatorservice",
     "protocol",

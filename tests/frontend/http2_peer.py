@@ -1,7 +1,7 @@
 """A client made of single frames, for a `Connection` without a network; and a listener on a real port for real clients."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from tenuto.clock import ManualClock, WallClock
@@ -129,10 +129,9 @@ class Peer:
 
 @contextlib.asynccontextmanager
 async def serving(
-    unary: dict[str, Handler],
-    streaming: dict[str, StreamHandler] | None = None,
+    unary: Mapping[str, Handler],
+    streaming: Mapping[str, StreamHandler] | None = None,
     limits: ListenerLimits | None = None,
-    start: Callable[[Listener], object] | None = None,
     **options: object,
 ) -> AsyncIterator[tuple[Listener, int]]:
     """A listener on a free port of this machine, closed at the end. `options` go to `Listener.start`."""

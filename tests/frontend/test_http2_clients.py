@@ -73,7 +73,7 @@ async def output(*command: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    said, _ = await process.communicate()
+    said, _ = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode is not None
     return process.returncode, said.decode()
 
@@ -108,11 +108,6 @@ def test_curl_is_told_that_this_is_no_web_server() -> None:
             url = f"http://127.0.0.1:{port}/"
             code, said = await output("curl", "-sS", "-i", "--http2-prior-knowledge", url)
             assert code == 0 and said.startswith("HTTP/2 415")
-            body = ["-H", "content-type: application/grpc", "-H", "te: trailers", "--data-binary", "@-"]
-            code, said = await output(
-                "curl", "-sS", "-i", "--http2-prior-knowledge", url + "a.B/C", *body[:4], "-d", "x" * 99
-            )
-            assert code == 0 and "unknown service a.B" in said
             code, said = await output("curl", "-sS", "-i", "--http1.1", url)
             assert code == 0 and "This port speaks gRPC" in said
 

@@ -108,8 +108,8 @@ class Connection:
         self.block_ends = False
         self.uncredited = 0
         self.buffered = 0
-        self.lingering: dict[int, None] = {}
-        """Calls over for us, of which more may come that was on its way."""
+        self.lingering: dict[int, bool] = {}
+        """Calls over for us, of which more may come; and whether the peer was told that nobody reads it."""
         self.noise = Allowance(limits.noise_burst, limits.noise_a_second, now)
         self.resets = Allowance(limits.reset_burst, limits.resets_a_second, now)
         self.streams: dict[int, Stream] = {}
@@ -260,7 +260,7 @@ class Connection:
         self.annoyed()
         self.out.headers(stream_id, block, end=True)
         if not ends:
-            self._stop_listening(stream_id)
+            self._linger(stream_id, told=False)
 
     def credit(self, stream: Stream) -> None:
         """A streaming call's handler took what there was: the peer may send more."""
@@ -273,11 +273,10 @@ class Connection:
         self.noise.earn(3)
         self.resets.earn(1)
         if not stream.ended:
-            self._stop_listening(stream.stream_id)
+            self._linger(stream.stream_id, told=False)
 
-    def _stop_listening(self, stream_id: int, code: int = ErrorCode.NO_ERROR) -> None:
-        self.out.parts.append(frames.rst_stream(stream_id, code))
-        self.lingering[stream_id] = None
+    def _linger(self, stream_id: int, told: bool) -> None:
+        self.lingering[stream_id] = told
         if len(self.lingering) > _LINGERING:
             del self.lingering[next(iter(self.lingering))]
 
@@ -299,7 +298,8 @@ class Connection:
     def reset(self, stream_id: int, code: int) -> None:
         """Ends a call without an answer."""
         self.gone(stream_id)
-        self._stop_listening(stream_id, code)
+        self.out.parts.append(frames.rst_stream(stream_id, code))
+        self._linger(stream_id, told=True)
 
     def expire(self, now: int) -> list[Stream]:
         """Answers the calls whose deadline is past; returns them, for whatever works on them to be cancelled."""

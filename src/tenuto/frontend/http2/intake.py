@@ -61,6 +61,10 @@ def _stray(to: "Connection", flags: int, stream_id: int) -> None:
         raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED)
     if flags & frames.END_STREAM:
         del to.lingering[stream_id]
+    elif not to.lingering[stream_id]:
+        # Only now: a client that had ended by itself might take a reset for a failure, whatever its code.
+        to.lingering[stream_id] = True
+        to.out.parts.append(frames.rst_stream(stream_id, ErrorCode.NO_ERROR))
 
 
 def _feed(to: "Connection", stream: Stream, chunk: bytes, size: int) -> None:

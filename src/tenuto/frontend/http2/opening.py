@@ -58,6 +58,8 @@ def _on_block(to: "Connection", stream_id: int, ends: bool, block: bytes) -> Non
     if stream is None or stream.ended:
         if stream is None and stream_id in to.lingering:
             to.annoyed()
+            if ends:
+                del to.lingering[stream_id]
             return
         raise ConnectionFault(ErrorCode.STREAM_CLOSED, "HEADERS on a closed stream")
     try:
