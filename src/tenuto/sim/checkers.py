@@ -20,13 +20,14 @@ Report = Callable[[str, str], None]
 """Called with a property's name and what broke it."""
 
 CLOSING = {
-    "WORKFLOW_EXECUTION_COMPLETED",
-    "WORKFLOW_EXECUTION_FAILED",
-    "WORKFLOW_EXECUTION_TIMED_OUT",
-    "WORKFLOW_EXECUTION_CANCELED",
-    "WORKFLOW_EXECUTION_TERMINATED",
-    "WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
+    "WORKFLOW_EXECUTION_COMPLETED": 2,
+    "WORKFLOW_EXECUTION_FAILED": 3,
+    "WORKFLOW_EXECUTION_CANCELED": 4,
+    "WORKFLOW_EXECUTION_TERMINATED": 5,
+    "WORKFLOW_EXECUTION_CONTINUED_AS_NEW": 6,
+    "WORKFLOW_EXECUTION_TIMED_OUT": 7,
 }
+"""Closing event -> the status a run then has."""
 VIRTUAL = {"WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED"}
 
 
@@ -291,6 +292,10 @@ class ResultsStay(Checker):
         before = self._told.setdefault(name, shown.status)
         if before != shown.status:
             self.fail(f"{name} was told to have status {before} and now {shown.status}")
+        for key, runs in self.chronicle.runs.items():
+            story = runs.get(name[1]) if key.workflow_id == name[0] else None
+            if story is not None and CLOSING.get(event_name(story.events[-1])) != shown.status:
+                self.fail(f"{name} is told to have status {shown.status} and ends otherwise")
 
 
 class EverythingEnds(Checker):

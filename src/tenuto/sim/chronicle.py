@@ -1,6 +1,6 @@
-"""What has become durable, told from outside: every run's committed history, and which run is which chain's current one.
+"""What has become durable, told from outside: every run's committed history, and the current run of every chain.
 
-Derived from the disk alone, by reading what each commit made visible; it is the truth that the checkers hold answers against.
+Derived from the disk alone, by reading what each commit made visible; it is the truth that answers are held against.
 """
 
 from dataclasses import dataclass, field

@@ -172,7 +172,8 @@ class PromisesKept(Checker):
                 self.fail(f"termination {reason} of {workflow_id} is {len(found)} times in history")
 
     def _check_updates(self) -> None:
-        accepted, completed = set(), {}
+        accepted: set[tuple[str, str]] = set()
+        completed: dict[tuple[str, str], list[Any]] = {}
         for story in self.chronicle.stories():
             here: set[str] = set()
             for event in story.events:

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from tenuto.wire import common, duration_pb2, history, timestamp_pb2
+from tenuto.wire import common, duration_pb2, enums_event, history, timestamp_pb2
 
 SECOND = 1_000_000_000
-_EVENT_TYPES = history.HistoryEvent.DESCRIPTOR.fields_by_name["event_type"].enum_type.values_by_number
+_NAMES = {number: name.removeprefix("EVENT_TYPE_") for name, number in enums_event.EventType.items()}
 
 
 def payloads(value: Any) -> common.Payloads:
@@ -36,7 +36,7 @@ def nanoseconds(value: duration_pb2.Duration | timestamp_pb2.Timestamp) -> int:
 
 
 def event_name(event: history.HistoryEvent) -> str:
-    return _EVENT_TYPES[event.event_type].name.removeprefix("EVENT_TYPE_")
+    return _NAMES[event.event_type]
 
 
 def attributes_of(event: history.HistoryEvent) -> Any:

@@ -1,7 +1,7 @@
 """Workers of the simulation: they poll, run the small programs, do activities, answer queries and updates.
 
-A worker speaks the raw protocol and keeps a cache of histories when it is sticky. It may be slow, may fail a task, and may die
-at any moment (its life ends); nothing durable depends on it.
+A worker speaks the raw protocol and keeps a cache of histories when it is sticky. It may be slow, may fail a task, and may
+die at any moment (its life ends); nothing durable depends on it.
 """
 
 import asyncio
@@ -177,7 +177,7 @@ class Worker:
         answers = self._updates(task, seen, closes)
         if answers and (closes or self._chance.random() < 0.5):
             for answer in answers:
-                placed = request.commands.add(command_type=14)  # type: ignore[arg-type]
+                placed = request.commands.add(command_type=14)
                 placed.protocol_message_command_attributes.message_id = answer.id
         request.messages.extend(answers)
         request.commands.extend(commands)

@@ -7,6 +7,7 @@ import asyncio
 from random import Random
 from typing import Any
 
+from tenuto.sim.chronicle import Chronicle
 from tenuto.sim.network import CallFailed
 from tenuto.sim.options import Options
 from tenuto.sim.program import QUEUE, retry
@@ -16,6 +17,33 @@ from tenuto.wire import update as wire_update
 from tenuto.wire import workflowservice as ws
 
 TRIES = 8
+
+
+class Auditor:
+    """Reads everything once more at the end: what each run became, and its whole history."""
+
+    def __init__(self, chronicle: Chronicle, ask: Ask) -> None:
+        self._chronicle = chronicle
+        self._ask = ask
+
+    async def run(self) -> None:
+        """The checkers listen to the answers."""
+        for story in self._chronicle.stories():
+            asked = execution(story.key.workflow_id, story.run_id)
+            await self._read(
+                "DescribeWorkflowExecution", ws.DescribeWorkflowExecutionRequest(execution=asked)
+            )
+            request = ws.GetWorkflowExecutionHistoryRequest(execution=asked)
+            await self._read("GetWorkflowExecutionHistory", request)
+
+    async def _read(self, method: str, request: Any) -> None:
+        request.namespace = NAMESPACE
+        for _ in range(TRIES):
+            try:
+                await self._ask("auditor", method, request, CALL_NS)
+                return
+            except CallFailed:
+                await asyncio.sleep(1)
 
 
 class Client:

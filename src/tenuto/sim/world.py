@@ -35,13 +35,14 @@ from tenuto.sim.node import SHARD, Node
 from tenuto.sim.options import SECOND, Options
 from tenuto.sim.promises import PromisesKept
 from tenuto.sim.worker import Worker
-from tenuto.sim.workload import Client
+from tenuto.sim.workload import Auditor, Client
 from tenuto.store.spi import ChainKey
 
 TROUBLE_NS = 120 * SECOND
 """Trouble ends after this long at the latest."""
 PATIENCE_NS = 3600 * SECOND
 """After healing, everything must have ended within this time."""
+LOOK_NS = 5 * SECOND
 INTERNAL = "no internal errors"
 
 
@@ -71,9 +72,10 @@ class Outcome:
 class World:
     """Everything of one seed."""
 
-    def __init__(self, seed: int, options: Options) -> None:
+    def __init__(self, seed: int, options: Options, only: str = "") -> None:
         self.seed = seed
         self.options = options
+        self._only = only
         self.loop = SimulationLoop(seed, options.shuffle)
         self.loop.set_exception_handler(self._loop_error)
         self.violation: Violation | None = None
@@ -112,7 +114,7 @@ class World:
 
     def report(self, checker: str, text: str) -> None:
         """Something is broken: the first finding counts, and the world stops."""
-        if self.violation is None:
+        if self.violation is None and self._only in ("", checker):
             self.violation = Violation(checker, text)
             self.loop.note(f"VIOLATION {checker}: {text}")
             self.loop.stop()
@@ -167,11 +169,12 @@ class World:
         self._heal()
         for task in clients:
             await task
-        until = self.loop.now_ns + PATIENCE_NS
-        while self.loop.now_ns < until and (self.unfinished() or not self._owner().serving):
-            await asyncio.sleep(5)
-        await asyncio.sleep(5)
+        for _ in range(PATIENCE_NS // LOOK_NS):
+            await asyncio.sleep(LOOK_NS / SECOND)
+            if not self.unfinished() and self._owner().serving:
+                break
         self.checkers.ended()
+        await Auditor(self.chronicle, self._ask).run()
 
     def _heal(self) -> None:
         self.loop.note("heal")
@@ -335,13 +338,14 @@ def simulate(
     seed: int,
     options: Options | None = None,
     on_trace: Callable[[tuple[int, int, str, str]], None] | None = None,
+    only: str = "",
 ) -> Outcome:
-    """Run one world. ``options`` default to those drawn from the seed."""
+    """Run one world. ``options`` default to those drawn from the seed; ``only`` names the one property to be judged."""
     collecting, hook = gc.isenabled(), sys.unraisablehook
     gc.disable()
     sys.unraisablehook = lambda _: None
     try:
-        outcome = _simulate(seed, options or sim_options.draw(seed), on_trace)
+        outcome = _simulate(seed, options or sim_options.draw(seed), on_trace, only)
         # The dead are thrown away now: their ``finally`` blocks run into a closed loop, and nobody minds.
         gc.collect()
         return outcome
@@ -352,9 +356,9 @@ def simulate(
 
 
 def _simulate(
-    seed: int, options: Options, on_trace: Callable[[tuple[int, int, str, str]], None] | None
+    seed: int, options: Options, on_trace: Callable[[tuple[int, int, str, str]], None] | None, only: str
 ) -> Outcome:
-    world = World(seed, options)
+    world = World(seed, options, only)
     world.loop.on_trace = on_trace
     logger = logging.getLogger("tenuto")
     alarm, before = _Alarm(world), (logger.propagate, logger.level)
