@@ -63,7 +63,7 @@ class TaskQueues:
         version = response.versions_info[""]
         kinds = request.task_queue_types or (WORKFLOW, ACTIVITY)
         for kind in kinds:
-            told = self._core.matching.describe(key._replace(kind=QueueKind(kind)))
+            told = self._core.matching.describe(key._replace(kind=_kind(kind)))
             info = version.types_info[kind]
             if request.report_pollers:
                 info.pollers.extend(self._pollers(told))
@@ -95,7 +95,7 @@ class TaskQueues:
         validate.queue_name(request.task_queue)
         if request.task_queue_type == WORKFLOW and request.HasField("update_queue_rate_limit"):
             invalid("Setting rate limit on workflow task queues is not allowed.")
-        kind = QueueKind(request.task_queue_type or ACTIVITY)
+        kind = _kind(request.task_queue_type or ACTIVITY)
         key = QueueKey(call.namespace.id, request.task_queue, kind)
         matching = self._core.matching
         if request.HasField("update_queue_rate_limit"):
@@ -180,6 +180,14 @@ class TaskQueues:
         core = self._core
         await core.sleep(core.long_poll_until(call.deadline_at, core.limits.task_poll_ns))
         return ws.PollNexusTaskQueueResponse()
+
+
+def _kind(number: int) -> QueueKind:
+    """Raises INVALID_ARGUMENT for a type of queue that has no queues here."""
+    try:
+        return QueueKind(number)
+    except ValueError:
+        invalid(f"unsupported task queue type: {number}")
 
 
 def _stats(target: taskqueue.TaskQueueStats, stats: QueueStats) -> None:

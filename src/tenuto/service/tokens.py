@@ -77,6 +77,8 @@ _task = msgspec.msgpack.Decoder(TaskToken)
 _history = msgspec.msgpack.Decoder(HistoryToken)
 _list = msgspec.msgpack.Decoder(ListToken)
 _name = msgspec.msgpack.Decoder(NameToken)
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder may raise on bytes that are no token."""
 
 
 class Malformed(Exception):
@@ -91,7 +93,7 @@ def decode_task(data: bytes) -> TaskToken:
     """Raises `Malformed`."""
     try:
         return _task.decode(data)
-    except msgspec.MsgspecError as error:
+    except _BROKEN as error:
         raise Malformed from error
 
 
@@ -99,7 +101,7 @@ def decode_history(data: bytes) -> HistoryToken:
     """Raises `Malformed`."""
     try:
         return _history.decode(data)
-    except msgspec.MsgspecError as error:
+    except _BROKEN as error:
         raise Malformed from error
 
 
@@ -107,7 +109,7 @@ def decode_list(data: bytes) -> ListToken:
     """Raises `Malformed`."""
     try:
         return _list.decode(data)
-    except msgspec.MsgspecError as error:
+    except _BROKEN as error:
         raise Malformed from error
 
 
@@ -115,5 +117,5 @@ def decode_name(data: bytes) -> str:
     """Raises `Malformed`."""
     try:
         return _name.decode(data).name
-    except msgspec.MsgspecError as error:
+    except _BROKEN as error:
         raise Malformed from error

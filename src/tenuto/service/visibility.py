@@ -28,6 +28,7 @@ STATUSES = {
     "TimedOut": 7,
     "Paused": 8,
 }
+_NUMBERS = {str(number): number for number in STATUSES.values()}
 CLOSED = (2, 3, 4, 5, 6, 7)
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 _EQUAL = re.compile(r"`?(\w+)`?\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([\w.-]+))\Z")
@@ -77,7 +78,7 @@ def _only(found: dict[str, list[str]], name: str) -> str | None:
 
 
 def _status(value: str) -> int:
-    number = STATUSES.get(value) or (int(value) if value.isdigit() and int(value) in STATUSES.values() else 0)
+    number = STATUSES.get(value) or _NUMBERS.get(value, 0)
     if not number:
         invalid(f"invalid query: invalid expression: invalid ExecutionStatus value {value!r}")
     return number
