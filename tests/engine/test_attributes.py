@@ -60,9 +60,10 @@ def unnamed() -> wire_command.Command:
         (marker(""), "BadRecordMarkerAttributes: MarkerName is not set on RecordMarkerCommand."),
         (
             marker("x" * 1001),
-            "BadRecordMarkerAttributes: MarkerName on RecordMarkerCommand exceeds length limit. MarkerName=" + "x" * 1001,
+            "BadRecordMarkerAttributes: MarkerName on RecordMarkerCommand exceeds length limit. MarkerName=" + "x" * 1001
+            + " Length=1001 Limit=1000",
         ),
-        (upsert(), "BadSearchAttributes: IndexedFields is not set on UpsertWorkflowSearchAttributesCommand."),
+        (upsert(), "BadSearchAttributes: SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand."),
         (
             remember(),
             "BadModifyWorkflowPropertiesAttributes: UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand.",

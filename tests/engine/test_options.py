@@ -93,11 +93,9 @@ def test_a_change_beside_a_started_task_waits() -> None:
 
 def test_pausing_must_be_enabled() -> None:
     world = begun()
-    for request in (
-        types.PauseRun(ws.PauseWorkflowExecutionRequest()),
-        types.UnpauseRun(ws.UnpauseWorkflowExecutionRequest()),
-    ):
-        assert refused(world, request).reason is Reason.UNIMPLEMENTED
+    assert refused(world, types.PauseRun(ws.PauseWorkflowExecutionRequest())).reason is Reason.UNIMPLEMENTED
+    refusal = refused(world, types.UnpauseRun(ws.UnpauseWorkflowExecutionRequest()))
+    assert (refusal.reason, refusal.message) == (Reason.PRECONDITION, "workflow is not paused.")
 
 
 def test_a_task_that_waits_is_failed_by_a_pause() -> None:

@@ -79,6 +79,9 @@ def _problem(wanted: Wanted, rd: RunDraft) -> str | None:
     problem = priority_problem(wanted.priority)
     if problem is not None:
         return f"invalid priorities: {problem}"
+    # A workflow's build can only be told to the workers of the workflow's own task queue.
+    if wanted.use_workflow_build_id and wanted.task_queue.name != rd.terms.task_queue:
+        return "Activity with UseCompatibleVersion cannot run on different task queue."
     return timeout_problem(wanted, wanted.activity_id, wanted.activity_type.name)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from tenuto.engine import activity_options
 from tenuto.engine import activity_state as state
 from tenuto.engine import events as ev
+from tenuto.engine.activity_view import hide_types
 from tenuto.engine.chain import Activity, Pause
 from tenuto.engine.context import invalid, not_found, open_run
 from tenuto.engine.draft import Draft, RunDraft
@@ -47,7 +48,9 @@ def operate(draft: Draft, request: OperateActivities) -> None:
     else:
         results = [activity_options.changed(activity, message) for activity in activities]
         changes = [changed for changed, _ in results]
-        draft.reply = ws.UpdateActivityOptionsResponse(activity_options=results[-1][1])
+        answer = ws.UpdateActivityOptionsResponse(activity_options=results[-1][1])
+        hide_types(answer.activity_options)
+        draft.reply = answer
     for activity, changed in zip(activities, changes, strict=True):
         if changed:
             rd.note(state.ActivityAmended(activity.scheduled_id, tuple(changed.items())))

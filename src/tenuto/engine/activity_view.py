@@ -30,6 +30,12 @@ def options(activity: Activity) -> wire_activity.ActivityOptions:
     return result
 
 
+def hide_types(shown: wire_activity.ActivityOptions) -> None:
+    """Operators are shown a retry policy without the error types it does not retry, as they cannot change them."""
+    if shown.HasField("retry_policy"):
+        del shown.retry_policy.non_retryable_error_types[:]
+
+
 def pending_state(activity: Activity) -> int:
     """PendingActivityState; a request to cancel is shown before a request to pause."""
     if activity.cancel_request_id:
@@ -52,6 +58,7 @@ def pending_info(activity: Activity, terms: Terms, now: int) -> workflow.Pending
     )
     result.activity_type.name = activity.activity_type
     result.activity_options.task_queue.normal_name = activity.task_queue
+    hide_types(result.activity_options)
     result.state = pending_state(activity)  # type: ignore[assignment]
     if activity.retry is not None:
         result.maximum_attempts = activity.retry.maximum_attempts

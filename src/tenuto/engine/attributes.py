@@ -16,8 +16,11 @@ def record_marker(task: Completion, command: wire_command.Command) -> None:
     if not wanted.marker_name:
         raise CommandFailed(bad, "MarkerName is not set on RecordMarkerCommand.")
     if len(wanted.marker_name.encode()) > task.limits.id_bytes:
+        length, limit = len(wanted.marker_name.encode()), task.limits.id_bytes
         raise CommandFailed(
-            bad, f"MarkerName on RecordMarkerCommand exceeds length limit. MarkerName={wanted.marker_name}"
+            bad,
+            f"MarkerName on RecordMarkerCommand exceeds length limit. MarkerName={wanted.marker_name} "
+            f"Length={length} Limit={limit}",
         )
     if sum(payloads.ByteSize() for payloads in wanted.details.values()) > task.limits.blob_bytes:
         raise CommandFailed(bad, "RecordMarkerCommandAttributes.Details exceeds size limit.", terminate=True)
@@ -37,6 +40,8 @@ def upsert(task: Completion, command: wire_command.Command) -> None:
     """UPSERT_WORKFLOW_SEARCH_ATTRIBUTES. The service has checked names and types and added the types' metadata."""
     wanted = command.upsert_workflow_search_attributes_command_attributes.search_attributes
     bad = Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES
+    if not command.upsert_workflow_search_attributes_command_attributes.HasField("search_attributes"):
+        raise CommandFailed(bad, "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.")
     if not wanted.indexed_fields:
         raise CommandFailed(bad, "IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.")
     merged = _merged(task.rd.terms.search_attributes, wanted.indexed_fields)

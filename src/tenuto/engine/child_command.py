@@ -148,7 +148,9 @@ def normalised(
     attributes.workflow_run_timeout.CopyFrom(ev.duration(run))
     bounded = _bounded(min(task_ns, LIMITS.task_timeout_maximum_ns), run)
     attributes.workflow_task_timeout.CopyFrom(ev.duration(bounded))
-    for name in ("input", "header", "memo", "search_attributes", "priority", "versioning_override"):
+    if wanted.memo.fields:
+        attributes.memo.CopyFrom(wanted.memo)
+    for name in ("input", "header", "search_attributes", "priority", "versioning_override"):
         if wanted.HasField(name):
             getattr(attributes, name).CopyFrom(getattr(wanted, name))
     if wanted.HasField("retry_policy"):
@@ -223,7 +225,7 @@ def _check_queue(task: Completion, queue: str, tail: str) -> None:
     elif queue.startswith(_RESERVED):
         problem = f"task queue name cannot start with reserved prefix {_RESERVED}"
     if problem:
-        shown = f'TaskQueue=name:"{queue}" kind:TASK_QUEUE_KIND_NORMAL'
+        shown = f'TaskQueue=name:"{queue}"  kind:TASK_QUEUE_KIND_NORMAL'
         raise CommandFailed(BAD, f"invalid TaskQueue {_ON}: {problem}. {tail} {shown}")
 
 

@@ -112,7 +112,7 @@ def fail(task: Completion, command: wire_command.Command) -> None:
         failure=wanted.failure, workflow_task_completed_event_id=task.completed_id
     )
     interval, state = next_retry(
-        rd.terms.retry, rd.terms.attempt, rd.now, rd.terms.execution_expires_at, wanted.failure
+        rd.terms.retry, rd.terms.attempt, rd.now, rd.terms.execution_expires_at, wanted.failure, capped=True
     )
     attributes.retry_state = state  # type: ignore[assignment]
     _close_with_retry(rd, ev.FAILED, attributes, interval, wanted.failure, command)
@@ -153,6 +153,17 @@ def cancel(task: Completion, command: wire_command.Command) -> None:
     _finish(rd, rd.emit(ev.CANCELED, attributes, metadata=command.user_metadata))
 
 
+_REPEATED = (
+    "input",
+    "header",
+    "memo",
+    "search_attributes",
+    "failure",
+    "last_completion_result",
+    "backoff_start_interval",
+)
+
+
 def continue_as_new(task: Completion, command: wire_command.Command) -> None:
     """CONTINUE_AS_NEW (execution-semantics 5.5)."""
     _may_close(task)
@@ -163,7 +174,7 @@ def continue_as_new(task: Completion, command: wire_command.Command) -> None:
     event_attributes = history.WorkflowExecutionContinuedAsNewEventAttributes(
         new_execution_run_id=run_id,
         workflow_task_completed_event_id=task.completed_id,
-        initiator=wanted.initiator or start.WORKFLOW,  # type: ignore[arg-type]
+        initiator=wanted.initiator,
     )
     event_attributes.workflow_type.name = wanted.workflow_type.name or old.workflow_type
     event_attributes.task_queue.name = wanted.task_queue.name or old.task_queue
@@ -174,11 +185,11 @@ def continue_as_new(task: Completion, command: wire_command.Command) -> None:
     task_timeout = start.bounded(min(task_timeout, LIMITS.task_timeout_maximum_ns), run_timeout)
     event_attributes.workflow_run_timeout.CopyFrom(ev.duration(run_timeout))
     event_attributes.workflow_task_timeout.CopyFrom(ev.duration(task_timeout))
-    for name in ("input", "header", "memo", "search_attributes", "failure", "last_completion_result"):
+    # The event repeats the command; how long the new run really waits, and why it began, its first event says.
+    for name in _REPEATED:
         if wanted.HasField(name):
             getattr(event_attributes, name).CopyFrom(getattr(wanted, name))
     backoff = start.spaced(rd, ev.nanoseconds(wanted.backoff_start_interval))
-    event_attributes.backoff_start_interval.CopyFrom(ev.duration(backoff))
     event = rd.emit(ev.CONTINUED, event_attributes, metadata=command.user_metadata)
     _finish(rd, event, continued=True)
     start.succeed(rd, _continued_attributes(rd, wanted, event_attributes), run_id, backoff)
@@ -190,7 +201,10 @@ def _continued_attributes(
     closed: history.WorkflowExecutionContinuedAsNewEventAttributes,
 ) -> history.WorkflowExecutionStartedEventAttributes:
     """STARTED of the continued run: memo, attributes, retry policy and cron come from the command alone."""
-    attributes = history.WorkflowExecutionStartedEventAttributes(attempt=1, initiator=closed.initiator)
+    attributes = history.WorkflowExecutionStartedEventAttributes(
+        attempt=1,
+        initiator=closed.initiator or start.WORKFLOW,  # type: ignore[arg-type]
+    )
     if closed.initiator == start.RETRY:
         attributes.attempt = rd.terms.attempt + 1
     attributes.workflow_type.CopyFrom(closed.workflow_type)
@@ -220,12 +234,18 @@ def _check_continue(
 ) -> None:
     bad = Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES
     limit = task.limits.id_bytes
-    name, queue = wanted.workflow_type.name, wanted.task_queue.name
+    # Both default to the run's own before anything is checked.
+    name = wanted.workflow_type.name or task.rd.terms.workflow_type
+    queue = wanted.task_queue.name or task.rd.terms.task_queue
     kind = "  kind:TASK_QUEUE_KIND_NORMAL" if wanted.task_queue.kind in (0, 1) else ""
     context = f' WorkflowType={name} TaskQueue=name:"{queue}"{kind}'
     command = "ContinueAsNewWorkflowExecutionCommand"
     if len(name.encode()) > limit:
-        raise CommandFailed(bad, f"WorkflowType on {command} exceeds length limit.{context}")
+        raise CommandFailed(
+            bad,
+            f"WorkflowType on {command} exceeds length limit. WorkflowType={name} "
+            f"Length={len(name.encode())} Limit={limit}",
+        )
     if len(queue.encode()) > limit:
         raise CommandFailed(
             bad, f"error validating {command} TaskQueue: taskQueue length exceeds limit.{context}"

@@ -12,6 +12,7 @@ from tenuto.wire import common, enums_failed, enums_workflow, history, workflow
 from tenuto.wire import workflowservice as ws
 
 Status = enums_workflow.WorkflowExecutionStatus
+PINNED = enums_workflow.VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
 PAUSE_REQUESTED = (
     enums_failed.WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_PAUSE_REQUESTED_BEFORE_TASK_STARTED
 )
@@ -36,10 +37,35 @@ def update(draft: Draft, request: UpdateOptions) -> None:
     new.CopyFrom(old)
     for path in message.update_mask.paths:
         merge(new, message.workflow_execution_options, path)
+    check_pin(rd, old, new)
     draft.reply = ws.UpdateWorkflowExecutionOptionsResponse(workflow_execution_options=new)
     if new == old:
         return
     emit_changed(rd, old, new, message.identity)
+
+
+def pin_problem(override: workflow.VersioningOverride, queue: str) -> str | None:
+    """Why a run on task queue ``queue`` cannot be tied to the version that it names; None when it names none. A pin is
+    good only while a worker of that version serves the queue, and no versions of workers are kept yet: a pin that is
+    taken would only be ignored."""
+    if override.HasField("pinned"):
+        version = f"{override.pinned.version.deployment_name}:{override.pinned.version.build_id}"
+    elif override.behavior == PINNED and not override.HasField("auto_upgrade"):
+        named = override.deployment
+        version = override.pinned_version.replace(".", ":", 1) or f"{named.series_name}:{named.build_id}"
+    else:
+        return None
+    return f"Pinned version '{version}' is not present in task queue '{queue}' of type 'Workflow'"
+
+
+def check_pin(
+    rd: RunDraft, old: workflow.WorkflowExecutionOptions, new: workflow.WorkflowExecutionOptions
+) -> None:
+    """Refuse a new override that ties the run to a version that is not there. Raises PRECONDITION."""
+    if new.versioning_override == old.versioning_override:
+        return
+    if problem := pin_problem(new.versioning_override, rd.terms.task_queue):
+        raise Rejected(Reason.PRECONDITION, problem)
 
 
 def emit_changed(
@@ -142,10 +168,6 @@ def _withdraw_task(rd: RunDraft) -> None:
 
 def unpause(draft: Draft, request: UnpauseRun) -> None:
     message = request.message
-    if not draft.namespace.pause_enabled:
-        raise Rejected(
-            Reason.UNIMPLEMENTED, f"workflow pause is not enabled for namespace: {draft.namespace.name}"
-        )
     rd = open_run(draft, request.run_id)
     if rd.run.paused is None:
         raise Rejected(Reason.PRECONDITION, "workflow is not paused.")

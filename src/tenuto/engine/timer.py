@@ -19,7 +19,9 @@ def start(task: Completion, command: wire_command.Command) -> None:
         raise CommandFailed(bad, "TimerId is not set on StartTimerCommand.")
     if len(wanted.timer_id.encode()) > task.limits.id_bytes:
         raise CommandFailed(
-            bad, "TimerId on StartTimerCommand exceeds length limit. TimerId=" + wanted.timer_id
+            bad,
+            f"TimerId on StartTimerCommand exceeds length limit. TimerId={wanted.timer_id} "
+            f"Length={len(wanted.timer_id.encode())} Limit={task.limits.id_bytes}",
         )
     if ev.nanoseconds(wanted.start_to_fire_timeout) < 0:
         raise CommandFailed(

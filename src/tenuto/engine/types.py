@@ -282,8 +282,9 @@ class StartWorkflowTask:
 class CompleteWorkflowTask:
     token: TaskToken
     message: ws.RespondWorkflowTaskCompletedRequest
-    refused: dict[int, tuple[int, str]] = field(default_factory=dict)
-    """Position of a command -> (cause, text), for what only the service can check (names of search attributes)."""
+    refused: dict[int, tuple[int, str, bool]] = field(default_factory=dict)
+    """Position of a command -> (cause, text, whether the run is closed too), for what only the service can check
+    (names, types and sizes of search attributes)."""
 
     @property
     def run_id(self) -> str:

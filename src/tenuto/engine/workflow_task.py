@@ -352,7 +352,7 @@ def failed(rd: RunDraft, attributes: history.WorkflowTaskFailedEventAttributes) 
     assert task is not None and task.started
     if task.attempt == 1 or task.kind == SPECULATIVE:
         if not task.written:
-            rd.write_task_events()
+            rd.write_task_events(attributes.identity, attributes.worker_version.SerializeToString())
         task = rd.edit_task()
         full = history.WorkflowTaskFailedEventAttributes()
         full.CopyFrom(attributes)
@@ -386,11 +386,15 @@ def reschedule(rd: RunDraft) -> None:
 def applied_failed(rd: RunDraft, event: history.HistoryEvent) -> None:
     cause = event.workflow_task_failed_event_attributes.cause
     _lose(rd)
-    if cause in (
-        Cause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
-        Cause.WORKFLOW_TASK_FAILED_CAUSE_FAILOVER_CLOSE_COMMAND,
-    ):
+    if cause in _NOT_THE_WORKERS:
         rd.run.task_attempt = 1
+
+
+_NOT_THE_WORKERS = (
+    Cause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
+    Cause.WORKFLOW_TASK_FAILED_CAUSE_FAILOVER_CLOSE_COMMAND,
+)
+"""Causes after which the next task is a first attempt again."""
 
 
 def _lose(rd: RunDraft) -> None:
@@ -416,6 +420,8 @@ class TransientLost:
 
     def apply(self, rd: RunDraft) -> None:
         _lose(rd)
+        if not self.timed_out and self.cause in _NOT_THE_WORKERS:
+            rd.run.task_attempt = 1
 
 
 @dataclass(frozen=True, slots=True)

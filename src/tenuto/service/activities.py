@@ -10,7 +10,7 @@ from tenuto.matching.types import Match, QueueKind
 from tenuto.service import tokens, validate
 from tenuto.service.call import Call
 from tenuto.service.core import Core, duration, timestamp
-from tenuto.service.errors import Code, ServiceError, invalid
+from tenuto.service.errors import Code, ServiceError, invalid, not_found
 from tenuto.service.polls import RETRY_PAUSE_NS, poll_until, poller_for
 from tenuto.store.spi import ChainKey
 from tenuto.wire import errordetails, failure
@@ -241,7 +241,8 @@ def _named(request: ById, call: Call) -> tuple[ChainKey, types.ActivityToken]:
     if not request.activity_id:
         invalid("ActivityId is not set on request.")
     if not request.workflow_id:
-        invalid("WorkflowId is not set on request.")
+        # Without a workflow the id is that of an activity on its own, and there are none.
+        not_found(f"activity not found for ID: {request.activity_id}")
     if request.run_id and not validate.is_uuid(request.run_id):
         invalid("RunId is not valid UUID.")
     token = types.ActivityToken(request.run_id, activity_id=request.activity_id)

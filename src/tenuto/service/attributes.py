@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenuto.limits import LIMITS, Limits
-from tenuto.service.errors import invalid
+from tenuto.service.errors import Code, ServiceError, invalid
 from tenuto.wire import common, enums_common
 
 Type = enums_common.IndexedValueType
@@ -90,6 +90,13 @@ _DATETIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d([.,]\d{1,9})?([Zz]|[+
 EMPTY = (b"", b"null", b"[]")
 
 
+class TooLarge(ServiceError):
+    """Attributes that no later try can make fit: a workflow whose command asks for them is closed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.INVALID_ARGUMENT, message)
+
+
 def reserved(name: str) -> bool:
     return name in SYSTEM or name in PREDEFINED or name in _RESERVED or name.startswith("Temporal")
 
@@ -131,7 +138,7 @@ def checked(
             invalid(f"Namespace {namespace} has no mapping defined for search attribute {name}")
         size = len(payload.data)
         if size > limits.search_attribute_value_bytes:
-            invalid(
+            raise TooLarge(
                 f"search attribute {name} value size {size} exceeds size limit {limits.search_attribute_value_bytes}"
             )
         _check_value(name, kind, payload)
@@ -140,7 +147,7 @@ def checked(
         if payload.metadata.get("type") != wanted:
             missing[name] = wanted
     if total > limits.search_attribute_total_bytes:
-        invalid(
+        raise TooLarge(
             f"total size of search attributes {total} exceeds size limit {limits.search_attribute_total_bytes}"
         )
     if not missing:

@@ -104,6 +104,8 @@ class Operations:
             older.activity_options.CopyFrom(request.activity_options)
         if request.HasField("update_mask"):
             older.update_mask.CopyFrom(request.update_mask)
+        if request.restore_original and (older.HasField("activity_options") or older.HasField("update_mask")):
+            invalid("RestoreOriginal cannot be combined with ActivityOptions or UpdateMask")
         _check_options(older)
         reply = await self._operate(older, call)
         return ws.UpdateActivityExecutionOptionsResponse(activity_options=reply.activity_options)
@@ -117,9 +119,7 @@ def _check_target(request: Older, says_which: bool) -> None:
 
 def _check_options(request: ws.UpdateActivityOptionsRequest) -> None:
     if request.restore_original:
-        if request.HasField("activity_options") or request.HasField("update_mask"):
-            invalid("RestoreOriginal cannot be combined with ActivityOptions or UpdateMask")
-        return
+        return  # the engine says what may not go with it
     if not request.HasField("activity_options"):
         invalid("ActivityOptions are not provided")
     if not request.HasField("update_mask"):

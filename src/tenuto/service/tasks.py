@@ -7,7 +7,7 @@ from tenuto.engine.types import Reason, Rejected
 from tenuto.matching.types import Match, QueueKey, QueueKind
 from tenuto.service import splice, tokens, validate
 from tenuto.service.activities import Activities
-from tenuto.service.attributes import checked
+from tenuto.service.attributes import TooLarge, checked
 from tenuto.service.call import Call
 from tenuto.service.core import Core, timestamp
 from tenuto.service.errors import Code, ServiceError
@@ -15,7 +15,7 @@ from tenuto.service.histories import Histories
 from tenuto.service.polls import RETRY_PAUSE_NS, poll_until, poller_for
 from tenuto.service.queries import Queries
 from tenuto.store.spi import ChainKey
-from tenuto.wire import command, common, enums_failed, enums_queue, errordetails, failure
+from tenuto.wire import command, common, enums_failed, enums_queue, errordetails
 from tenuto.wire import workflowservice as ws
 
 STICKY = enums_queue.TASK_QUEUE_KIND_STICKY
@@ -129,12 +129,10 @@ class Tasks:
             raise task_gone()
         validate.length(request.identity, "Identity")
         key = ChainKey(token.namespace_id, token.workflow_id)
-        try:
-            message = self._with_types(request, call)
-        except ServiceError as error:
-            raise await self._refused(key, token, request, error) from error
+        self._check_namespaces(request)
+        message, refused = self._with_types(request, call)
         reply: types.TaskCompleted = await self._core.shards.submit(
-            key, types.CompleteWorkflowTask(_engine_token(token), message)
+            key, types.CompleteWorkflowTask(_engine_token(token), message, refused)
         )
         response = ws.RespondWorkflowTaskCompletedResponse(
             reset_history_event_id=reply.reset_history_event_id
@@ -147,16 +145,29 @@ class Tasks:
             TASK_FIELD, await self.answer(key, reply.next_task)
         )
 
+    def _check_namespaces(self, request: ws.RespondWorkflowTaskCompletedRequest) -> None:
+        """A command for a namespace that does not exist refuses the call; the task stays with its worker."""
+        for one in request.commands:
+            target = _FOREIGN.get(one.command_type)
+            name: str = getattr(one, target).namespace if target is not None else ""
+            if name:
+                self._core.namespaces.named(name)
+
     def _with_types(
         self, request: ws.RespondWorkflowTaskCompletedRequest, call: Call
-    ) -> ws.RespondWorkflowTaskCompletedRequest:
-        """The completion with the types of the search attributes in its commands."""
+    ) -> tuple[ws.RespondWorkflowTaskCompletedRequest, dict[int, tuple[int, str, bool]]]:
+        """The completion with the types of the search attributes in its commands, and what is wrong with them."""
+        refused: dict[int, tuple[int, str, bool]] = {}
         changed: ws.RespondWorkflowTaskCompletedRequest | None = None
         for number, one in enumerate(request.commands):
             attributes = _search_attributes(one)
             if attributes is None:
                 continue
-            typed = checked(attributes, call.namespace.attributes, call.namespace.name)
+            try:
+                typed = checked(attributes, call.namespace.attributes, call.namespace.name)
+            except ServiceError as error:
+                refused[number] = (BAD_ATTRIBUTES, error.message, isinstance(error, TooLarge))
+                continue
             if typed is None:
                 continue
             if changed is None:
@@ -165,24 +176,7 @@ class Tasks:
             target = _search_attributes(changed.commands[number])
             assert target is not None
             target.CopyFrom(typed)
-        return request if changed is None else changed
-
-    async def _refused(
-        self,
-        key: ChainKey,
-        token: tokens.WorkflowToken,
-        request: ws.RespondWorkflowTaskCompletedRequest,
-        error: ServiceError,
-    ) -> ServiceError:
-        """Search attributes that cannot be set fail the workflow task, like any other wrong command."""
-        text = f"BadSearchAttributes: {error.message}"
-        reported = failure.Failure(message=text)
-        reported.server_failure_info.SetInParent()
-        message = ws.RespondWorkflowTaskFailedRequest(
-            cause=BAD_ATTRIBUTES, failure=reported, identity=request.identity
-        )
-        await self._core.shards.submit(key, types.FailWorkflowTask(_engine_token(token), message))
-        return ServiceError(Code.INVALID_ARGUMENT, text)
+        return request if changed is None else changed, refused
 
     async def respond_workflow_task_failed(
         self, request: ws.RespondWorkflowTaskFailedRequest, call: Call
@@ -224,6 +218,12 @@ _CARRIERS = {
     11: "start_child_workflow_execution_command_attributes",
 }
 """Command type -> the field whose message has search attributes."""
+_FOREIGN = {
+    8: "request_cancel_external_workflow_execution_command_attributes",
+    12: "signal_external_workflow_execution_command_attributes",
+    11: "start_child_workflow_execution_command_attributes",
+}
+"""Command type -> the field whose message may name another namespace."""
 
 
 def _search_attributes(one: command.Command) -> common.SearchAttributes | None:
