@@ -228,6 +228,44 @@ def test_a_rejection_leaves_no_trace_and_tells_the_worker_where_history_stands(w
     assert send(world).stage == ADMITTED
 
 
+def test_a_task_that_leaves_no_trace_still_binds_the_run_to_its_worker(world: World) -> None:
+    send(world)
+    handout = world.poll()
+    sticky = ws.RespondWorkflowTaskCompletedRequest().sticky_attributes
+    sticky.worker_task_queue.name = "worker-1"
+    world.respond(handout, place("u1/reject"), messages=[reject()], sticky_attributes=sticky)
+    world.signal()
+    assert world.history[-1].workflow_task_scheduled_event_attributes.task_queue.name == "worker-1"
+
+
+def started_identity(world: World) -> str:
+    """Who the last recorded start of a workflow task names."""
+    started = [event for event in world.history if event.HasField("workflow_task_started_event_attributes")]
+    return started[-1].workflow_task_started_event_attributes.identity
+
+
+def test_a_speculative_task_is_recorded_as_started_by_whoever_completes_it(world: World) -> None:
+    send(world)
+    world.respond(world.poll(identity="poller"), messages=[accept(), respond()])
+    assert started_identity(world) == "worker"
+
+
+def test_a_speculative_task_that_ends_without_its_worker_does_not_say_who_started_it(world: World) -> None:
+    send(world)
+    world.poll()
+    world.pass_time(11 * SECOND)
+    assert world.names()[-2:] == ["WFT_STARTED", "WFT_TIMED_OUT"]
+    assert started_identity(world) == ""
+
+
+def test_an_event_beside_a_started_speculative_task_records_it_without_its_worker(world: World) -> None:
+    send(world)
+    handout = world.poll()
+    world.signal()
+    assert started_identity(world) == ""
+    world.respond(handout, messages=[accept(), respond()])
+
+
 def test_an_update_that_the_worker_says_nothing_about_is_rejected(world: World) -> None:
     send(world)
     world.step()

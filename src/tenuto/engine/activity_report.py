@@ -114,7 +114,8 @@ def cancel(draft: Draft, request: CancelActivity) -> None:
         latest_cancel_requested_event_id=activity.cancel_request_id,
         identity=request.identity,
     )
-    state.close(rd, activity, ev.ACTIVITY_CANCELED, attributes, request.worker_version)
+    # Unlike with other ends, the build that acknowledges a cancellation is not on record.
+    state.close(rd, activity, ev.ACTIVITY_CANCELED, attributes)
     workflow_task.wake(rd)
 
 

@@ -10,13 +10,18 @@ from tenuto.service.call import Call
 from tenuto.service.core import Core
 from tenuto.service.errors import invalid
 from tenuto.store.spi import ChainKey
-from tenuto.wire import enums_workflow, history
+from tenuto.wire import enums_event, enums_workflow, history
 from tenuto.wire import workflowservice as ws
 
 PAGE_BYTES = 3 * MIB
 READ_AHEAD = 2048
 """Events asked of the store at a time."""
 CLOSE_EVENT = enums_workflow.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT
+_RETRIED = (
+    "workflow_execution_completed_event_attributes",
+    "workflow_execution_failed_event_attributes",
+    "workflow_execution_timed_out_event_attributes",
+)
 HISTORY_FIELD = 1
 """Of both history responses."""
 _PLAIN_CLIENTS = frozenset({"temporal-cli", "temporal-ui"})
@@ -182,7 +187,10 @@ class Histories:
             watch.close()
         last = known.next_event_id - 1
         rows = await self._core.shards.read_history(key, run_id, last, last)
-        return Page(splice.cut(rows[-1], last, last) if rows else b"")
+        if not rows:
+            return Page(b"")
+        closing = splice.cut(rows[-1], last, last)
+        return Page(closing if _follows_runs(call) else _as_continued(closing))
 
     async def get_workflow_execution_history_reverse(
         self, request: ws.GetWorkflowExecutionHistoryReverseRequest, call: Call
@@ -226,6 +234,29 @@ class Histories:
             )
         head = ws.GetWorkflowExecutionHistoryReverseResponse(next_page_token=following).SerializeToString()
         return splice.field(HISTORY_FIELD, events) + head
+
+
+def _follows_runs(call: Call) -> bool:
+    """Whether the client says that it looks for a successor in every kind of closing event."""
+    return "follows-next-run-id" in call.headers.get("supported-features", "").split(",")
+
+
+def _as_continued(closing: bytes) -> bytes:
+    """The closing event of a run that has a successor, as a client that knows only continue-as-new expects it."""
+    event = history.History.FromString(closing).events[0]
+    kind = event.WhichOneof("attributes")
+    if kind not in _RETRIED or not getattr(event, kind).new_execution_run_id:
+        return closing
+    continued = history.HistoryEvent(
+        event_id=event.event_id,
+        event_time=event.event_time,
+        event_type=enums_event.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
+        task_id=event.task_id,
+        version=event.version,
+    )
+    successor = getattr(event, kind).new_execution_run_id
+    continued.workflow_execution_continued_as_new_event_attributes.new_execution_run_id = successor
+    return history.History(events=[continued]).SerializeToString()
 
 
 def _of_task(known: types.HistoryReply, end_id: int) -> types.HistoryReply:

@@ -5,7 +5,7 @@ from tenuto.engine.types import Reason, Rejected, UpdateNotice
 from tenuto.service import errors, links, validate
 from tenuto.service.call import Call
 from tenuto.service.core import Core
-from tenuto.service.errors import ServiceError, denied, invalid
+from tenuto.service.errors import Code, ServiceError, denied, invalid
 from tenuto.service.starting import prepared
 from tenuto.service.workflows import start_response
 from tenuto.store.spi import ChainKey
@@ -65,11 +65,16 @@ class Updates:
     async def _waited(
         self, key: ChainKey, reply: types.UpdateReply, wanted: int, call: Call
     ) -> types.UpdateReply:
-        """Where the update stands once it has reached the stage, or the soft time limit is over."""
+        """Where the update stands once it has reached the stage, or the soft time limit is over.
+
+        A caller that gives up before the soft limit gets no answer but its own deadline: DEADLINE_EXCEEDED."""
         core = self._core
         if _settled(reply, wanted):
             return reply
-        until = core.long_poll_until(call.deadline_at, core.limits.long_poll_ns)
+        until = core.clock.now() + core.limits.long_poll_ns
+        hard = call.deadline_at is not None and call.deadline_at < until
+        if hard and call.deadline_at is not None:
+            until = call.deadline_at
         listener = core.shards.listen(f"update/{reply.run_id}/{reply.update_id}")
         try:
             # It may have moved between the first answer and the listening.
@@ -79,6 +84,8 @@ class Updates:
             while not _settled(reply, wanted):
                 notice = await listener.next(until)
                 if notice is None:
+                    if hard:
+                        raise ServiceError(Code.DEADLINE_EXCEEDED, "context deadline exceeded")
                     return reply
                 assert isinstance(notice, UpdateNotice)
                 reply.stage, reply.outcome, reply.error = notice.stage, notice.outcome, notice.error
@@ -150,7 +157,8 @@ class Updates:
         )
         if reply.outcome is not None:
             response.outcome.CopyFrom(reply.outcome)
-        if reply.stage == COMPLETED and not reply.accepted_id:
+        if reply.outcome is not None and reply.outcome.HasField("failure"):
+            # Whatever fails is called rejected here, also an update that was accepted before.
             workflow = response.link.workflow
             workflow.namespace, workflow.workflow_id, workflow.run_id = (
                 namespace,
@@ -177,6 +185,7 @@ class Updates:
                 reply: types.UpdateReply = await self._core.shards.submit(
                     key, types.UpdateWithStart(start, update)
                 )
+                remembered = reply.stage == COMPLETED
                 reply = await self._waited(key, reply, _wanted(update), call)
             except Rejected as rejected:
                 if rejected.reason is Reason.BUSY and not last:
@@ -188,18 +197,25 @@ class Updates:
                     continue
             break
         await self._fill(key, reply)
-        return self._both(call.namespace.name, key, reply)
+        return self._both(call.namespace.name, key, reply, remembered)
 
     def _both(
-        self, namespace: str, key: ChainKey, reply: types.UpdateReply
+        self, namespace: str, key: ChainKey, reply: types.UpdateReply, remembered: bool
     ) -> ws.ExecuteMultiOperationResponse:
+        """``remembered``: the update had been completed before this call, whose answer is shorter then."""
         if reply.error is not None:
             raise errors.multi_operation(None, errors.from_rejected(reply.error))
         response = ws.ExecuteMultiOperationResponse()
         assert reply.start is not None, "update-with-start answers for its start as well"
         started = start_response(namespace, key.workflow_id, reply.start)
+        updated = self._response(namespace, key, reply)
+        if not reply.start.started:
+            started.first_execution_run_id = ""
+        if remembered:
+            started.ClearField("link")
+            updated.ClearField("link")
         response.responses.add().start_workflow.CopyFrom(started)
-        response.responses.add().update_workflow.CopyFrom(self._response(namespace, key, reply))
+        response.responses.add().update_workflow.CopyFrom(updated)
         return response
 
     def _members(

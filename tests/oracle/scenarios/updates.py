@@ -383,3 +383,139 @@ def update_speculative_task_times_out(s: Session) -> None:
     s.poll(label="never answered")
     answer(s, s.poll(label="again"), accept, respond)
     s.join(sent, "update")
+
+
+@scenario
+def update_and_a_signal_while_its_task_is_started(s: Session) -> None:
+    _ready(s)
+    sent = send(s)
+    task = s.poll(quiet=True)
+    s.signal()
+    s.show_history(label="speculative task made real")
+    answer(s, task, accept, respond)
+    s.join(sent, "update")
+    s.poll(label="the signal's task")
+
+
+@scenario
+def update_rejected_beside_a_signal(s: Session) -> None:
+    _ready(s)
+    sent = send(s)
+    task = s.poll(quiet=True)
+    s.signal()
+    answer(s, task, reject)
+    s.join(sent, "update")
+    s.poll(label="the signal's task")
+
+
+@scenario
+def update_task_failed_by_its_worker(s: Session) -> None:
+    _ready(s)
+    sent = send(s)
+    s.fail(s.poll(quiet=True), label="failed")
+    s.show_history(label="after the failure")
+    answer(s, s.poll(label="again"), reject)
+    s.join(sent, "update")
+
+
+@scenario
+def update_waits_for_a_poller(s: Session) -> None:
+    _ready(s)
+    sent = send(s)
+    time.sleep(6)
+    s.show_history(label="after its schedule-to-start timeout")
+    answer(s, s.poll(label="late"), accept, respond)
+    s.join(sent, "update")
+
+
+@scenario
+def update_waits_for_a_poller_of_a_dead_sticky_queue(s: Session) -> None:
+    s.start()
+    s.step(timer(), sticky_attributes=sticky(s))
+    sent = send(s)
+    time.sleep(6)
+    s.show_history(label="later")
+    answer(s, s.poll(label="late"), accept, respond)
+    s.join(sent, "update")
+
+
+@scenario
+def update_task_heartbeats(s: Session) -> None:
+    _ready(s)
+    sent = send(s, timeout=15)
+    task = s.poll(quiet=True)
+    beat = s.complete(task, force_create_new_workflow_task=True, return_new_workflow_task=True, label="beat")
+    s.record("inline", beat)
+    late = send(s, "late", timeout=15)
+    s.show_history(label="beating")
+    messages = [make(task.messages[0]) for make in (accept, respond)]
+    s.complete(beat.workflow_task, messages=messages, label="answered")
+    s.join(sent, "first")
+    answer(s, s.poll(label="late one"), accept, respond)
+    s.join(late, "late")
+
+
+@scenario
+def update_and_reset_of_sticky(s: Session) -> None:
+    _ready(s)
+    sent = send(s)
+    s.call("ResetStickyTaskQueue", execution=s.wid())
+    s.call("GetWorkflowExecutionHistory", label="virtual tail", execution=s.wid())
+    answer(s, s.poll(quiet=True), accept, respond)
+    s.join(sent, "update")
+
+
+@scenario
+def update_is_cancelled_with_the_workflow(s: Session) -> None:
+    _ready(s)
+    sent = send(s)
+    s.call("RequestCancelWorkflowExecution", workflow_execution=s.wid())
+    answer(s, s.poll(label="both"), accept, respond)
+    s.join(sent, "update")
+
+
+@scenario
+def update_times_out_with_the_run(s: Session) -> None:
+    s.start(workflow_run_timeout=3)
+    s.step(timer())
+    accepted = send(s, "accepted", stage="ACCEPTED")
+    answer(s, s.poll(quiet=True), accept)
+    s.join(accepted, "accepted")
+    admitted = send(s, "admitted")
+    time.sleep(4)
+    s.join(admitted, "admitted")
+    ref = {"workflow_execution": s.wid(), "update_id": "accepted"}
+    s.call("PollWorkflowExecutionUpdate", label="accepted, closed", update_ref=ref)
+    s.call("UpdateWorkflowExecution", 3, label="accepted again", **fields(s, "accepted"))
+    s.call("UpdateWorkflowExecution", 3, label="admitted again", **fields(s, "admitted"))
+
+
+@scenario
+def update_accepted_before_a_reset(s: Session) -> None:
+    _ready(s)
+    sent = send(s, stage="ACCEPTED")
+    answer(s, s.poll(quiet=True), accept)
+    s.join(sent, "accepted")
+    s.call(
+        "ResetWorkflowExecution",
+        workflow_execution=s.wid(),
+        workflow_task_finish_event_id=4,
+        request_id="00000000-0000-4000-8000-00000000000a",
+        reason="oracle",
+    )
+    task = s.poll(label="after the reset")
+    ref = {"workflow_execution": s.wid(), "update_id": "u"}
+    s.call("PollWorkflowExecutionUpdate", label="carried over", update_ref=ref)
+    s.complete(task, timer("again"))
+
+
+@scenario
+def close_event_names_the_successor(s: Session) -> None:
+    s.start(cron_schedule="@every 1s")
+    task = s.poll(timeout=20, quiet=True)
+    s.complete(task, done())
+    first = (s.wid(), task.workflow_execution.run_id)
+    for kind in ("CLOSE_EVENT", "ALL_EVENT"):
+        wanted = f"HISTORY_EVENT_FILTER_TYPE_{kind}"
+        s.call("GetWorkflowExecutionHistory", label=kind, execution=first, history_event_filter_type=wanted)
+    s.call("TerminateWorkflowExecution", workflow_execution=s.wid())
