@@ -31,7 +31,7 @@ class Config:
     log_level: str = "info"
     log_format: str = "text"
     """``text`` or ``json``."""
-    listener: str = "grpcio"
+    listener: str = "native"
     """``native`` or ``grpcio``."""
     tls_cert: str = ""
     tls_key: str = ""

@@ -7,9 +7,11 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import ssl
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from tenuto import __version__, log
 from tenuto.clock import WallClock
 from tenuto.config import BadConfig, Config
 from tenuto.matching.host import Matching
-from tenuto.service.core import Core, random_id
+from tenuto.service.core import Core
 from tenuto.service.namespaces import Namespaces
 from tenuto.service.service import Service
 from tenuto.shard.runner import Shard
@@ -30,6 +32,11 @@ SHARD = 0
 CLUSTER = "cluster"
 
 
+def random_id() -> str:
+    """A UUID of version 4."""
+    return str(uuid.uuid4())
+
+
 class Node:
     """Everything of one node but its listener: the same object serves in a server process and inside a caller's."""
 
@@ -38,7 +45,7 @@ class Node:
         self.clock = WallClock()
         self.namespaces = Namespaces(store, random_id)
         self.matching = Matching(self.clock)
-        self.shard = Shard(store, SHARD, owner, self.clock, self.namespaces.facts, self.matching)
+        self.shard = Shard(store, SHARD, owner, self.clock, self.namespaces.facts, self.matching, os.urandom)
         self.matching.refused = self.shard.refused
         self.matching.credit = self.shard.credit
         self._address = address
@@ -55,6 +62,7 @@ class Node:
             self.matching,
             self.namespaces,
             self.clock,
+            random_id,
             cluster_id=cluster_id,
             store_name=self.store.dialect,
             address=self._address,
@@ -82,7 +90,7 @@ async def serve(config: Config, announce: Callable[[str], None]) -> None:
     node = Node(open_store(config.db), address=f"{config.host}:{config.port}")
     service = await node.open(config.namespaces)
     await _register_attributes(node, service, config)
-    frontend = _frontend(config, service, node)
+    frontend = _frontend(config, service)
     try:
         port = await _listen(frontend, config)
     except OSError:
@@ -98,14 +106,14 @@ async def serve(config: Config, announce: Callable[[str], None]) -> None:
     await node.close()
 
 
-def _frontend(config: Config, service: Service, node: Node) -> Any:
+def _frontend(config: Config, service: Service) -> Any:
     if config.listener == "grpcio":
         from tenuto.frontend.grpc import Frontend
 
-        return Frontend(service, node.clock)
+        return Frontend(service)
     from tenuto.frontend.native import Frontend as Native
 
-    return Native(service, node.clock)
+    return Native(service)
 
 
 async def _listen(frontend: Any, config: Config) -> int:
@@ -144,7 +152,9 @@ async def _register_attributes(node: Node, service: Service, config: Config) -> 
             try:
                 number = enums_common.IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{word}")
             except ValueError as error:
-                raise BadConfig(f"search attribute {pair!r}: write Name=Type, with a type such as Keyword") from error
+                raise BadConfig(
+                    f"search attribute {pair!r}: write Name=Type, with a type such as Keyword"
+                ) from error
             request.search_attributes[name] = number
         await service.call("AddSearchAttributes", request, Call())
 

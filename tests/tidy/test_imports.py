@@ -29,7 +29,12 @@ COMPOSITION = {"tenuto", "server", "embedded", "config", "sim", "cli", "testing"
 """Composition roots: the only rooms that know both halves of the house."""
 
 NARROW: dict[tuple[str, str], set[str]] = {
-    ("service", "engine"): {"tenuto.engine.types", "tenuto.engine.cron"},
+    ("service", "engine"): {
+        "tenuto.engine.types",
+        "tenuto.engine.cron",
+        "tenuto.engine.retry",
+        "tenuto.engine.options",
+    },
     ("cluster", "engine"): {"tenuto.engine.types"},
 }
 """Doors that open only to some modules of the other room."""

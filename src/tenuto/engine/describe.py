@@ -9,12 +9,17 @@ from tenuto.engine import events as ev
 from tenuto.engine.activity_view import pending_info
 from tenuto.engine.chain import Activity, Child, Run, Terms, WorkflowTask
 from tenuto.engine.context import find_run
-from tenuto.engine.draft import Draft, scheduled_event, started_event
+from tenuto.engine.draft import Draft
+from tenuto.engine.task_events import scheduled_event, started_event
 from tenuto.engine.types import AskHistory, Describe, HistoryReply
 from tenuto.limits import SECOND
 from tenuto.wire import common, duration_pb2, enums_workflow, history, sdk_metadata, workflow
 from tenuto.wire import workflowservice as ws
 
+PINNED = enums_workflow.VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
+AUTO_UPGRADE = enums_workflow.VersioningBehavior.VERSIONING_BEHAVIOR_AUTO_UPGRADE
+BEHAVIOR = "TemporalWorkflowVersioningBehavior"
+BEHAVIOR_NAMES: dict[int, bytes] = {PINNED: b"Pinned", AUTO_UPGRADE: b"AutoUpgrade"}
 PAUSED = enums_workflow.WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
 SCHEDULED, STARTED = 1, 2
 """Values of PendingWorkflowTaskState."""
@@ -101,7 +106,22 @@ def _put_values(result: workflow.WorkflowExecutionInfo, run: Run, terms: Terms) 
     if run.worker_stamp:
         result.most_recent_worker_version_stamp.ParseFromString(run.worker_stamp)
     if terms.versioning_override:
-        result.versioning_info.versioning_override.ParseFromString(terms.versioning_override)
+        _put_override(result, terms.versioning_override)
+
+
+def _put_override(result: workflow.WorkflowExecutionInfo, raw: bytes) -> None:
+    """The override, also in its older field and as a search attribute, where older clients look for it."""
+    override = result.versioning_info.versioning_override
+    override.ParseFromString(raw)
+    if override.auto_upgrade and not override.behavior:
+        override.behavior = AUTO_UPGRADE
+    behavior = override.behavior
+    if override.HasField("pinned"):
+        behavior = PINNED
+    if behavior in BEHAVIOR_NAMES:
+        payload = result.search_attributes.indexed_fields[BEHAVIOR]
+        payload.metadata["encoding"], payload.metadata["type"] = b"json/plain", b"Keyword"
+        payload.data = b'"%s"' % BEHAVIOR_NAMES[behavior]
 
 
 def _status(run: Run) -> int:
@@ -119,10 +139,9 @@ def _config(terms: Terms) -> workflow.WorkflowExecutionConfig:
         default_workflow_task_timeout=ev.duration(terms.task_timeout_ns)
     )
     result.task_queue.name, result.task_queue.kind = terms.task_queue, 1  # type: ignore[assignment]
-    if terms.execution_timeout_ns:
+    if terms.execution_timeout_named:
         result.workflow_execution_timeout.CopyFrom(ev.duration(terms.execution_timeout_ns))
-    if terms.run_timeout_ns or terms.parent is not None:
-        # A child's start always names its run timeout, be it zero.
+    if terms.run_timeout_named:
         result.workflow_run_timeout.CopyFrom(ev.duration(terms.run_timeout_ns))
     if terms.user_metadata:
         result.user_metadata.CopyFrom(sdk_metadata.UserMetadata.FromString(terms.user_metadata))

@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tenuto.engine import events as ev
 from tenuto.engine.chain import (
@@ -29,98 +29,15 @@ from tenuto.engine.chain import (
     Terms,
     Timer,
     UpdateRecord,
-    WorkflowTask,
 )
+from tenuto.engine.tables import Table
+from tenuto.engine.task_events import scheduled_event, started_event
 from tenuto.engine.types import Notice, Stamp
 from tenuto.limits import SECOND
-from tenuto.wire import Message, enums_queue, history, sdk_metadata
+from tenuto.wire import Message, history, sdk_metadata
 
 COPIED_ROW_EVENTS = 64
 COPIED_ROW_BYTES = 64 * 1024
-
-NORMAL_KIND = enums_queue.TaskQueueKind.TASK_QUEUE_KIND_NORMAL
-STICKY_KIND = enums_queue.TaskQueueKind.TASK_QUEUE_KIND_STICKY
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class Table(Generic[K, V]):
-    """A dict of state values seen through this draft's changes. A value is copied before it is edited."""
-
-    __slots__ = ("_base", "changes", "size")
-
-    def __init__(self, base: dict[K, V]) -> None:
-        self._base = base
-        self.changes: dict[K, V | None] = {}
-        self.size = len(base)
-
-    def get(self, key: K) -> V | None:
-        if key in self.changes:
-            return self.changes[key]
-        return self._base.get(key)
-
-    def __getitem__(self, key: K) -> V:
-        value = self.get(key)
-        if value is None:
-            raise KeyError(key)
-        return value
-
-    def __contains__(self, key: K) -> bool:
-        return self.get(key) is not None
-
-    def __len__(self) -> int:
-        return self.size
-
-    def put(self, key: K, value: V) -> V:
-        if self.get(key) is None:
-            self.size += 1
-        self.changes[key] = value
-        return value
-
-    def edit(self, key: K) -> V:
-        """The value, copied once into this draft, free to be changed."""
-        value = self.changes.get(key)
-        if value is None:
-            value = copy.copy(self[key])
-            self.changes[key] = value
-        return value
-
-    def drop(self, key: K) -> None:
-        if self.get(key) is not None:
-            self.size -= 1
-            self.changes[key] = None
-
-    def clear(self) -> None:
-        for key in list(self.keys()):
-            self.drop(key)
-
-    def keys(self) -> Iterator[K]:
-        changes = self.changes
-        for key in self._base:
-            if key not in changes:
-                yield key
-        for key, value in changes.items():
-            if value is not None:
-                yield key
-
-    def values(self) -> Iterator[V]:
-        changes = self.changes
-        for key, value in self._base.items():
-            if key not in changes:
-                yield value
-        for changed in changes.values():
-            if changed is not None:
-                yield changed
-
-    def fold(self) -> None:
-        """Make the changes true. After this the draft is spent."""
-        base = self._base
-        for key, value in self.changes.items():
-            if value is None:
-                base.pop(key, None)
-            else:
-                base[key] = value
 
 
 class Note(Protocol):
@@ -413,8 +330,11 @@ class RunDraft:
         self.rows.append((batch[0].event_id, batch[-1].event_id, raw))
         return len(raw)
 
-    def write_task_events(self) -> None:
-        """Write the scheduled and started events of a virtual workflow task into history, at the ids it was promised."""
+    def write_task_events(self, identity: str = "", worker: bytes = b"") -> None:
+        """Write the scheduled and started events of a virtual workflow task into history, at the ids it was promised.
+
+        The started event names whoever ends the task, and their build; nobody when its time is over or when other
+        events force it into history: who polled it is not remembered."""
         task = self.edit_task()
         assert task.scheduled_id == self.run.next_event_id, (
             "a virtual workflow task must stand at the end of history"
@@ -423,7 +343,9 @@ class RunDraft:
         task.written = True
         self._raw(scheduled_event(task, self.terms.task_queue))
         if task.started_id:
-            self._raw(started_event(task))
+            named = copy.copy(task)
+            named.identity, named.worker = identity, worker
+            self._raw(started_event(named))
 
     def _raw(self, event: history.HistoryEvent) -> None:
         """Append an event whose effects are already in state."""
@@ -454,50 +376,6 @@ class RunDraft:
             if table is not None and table.changes:
                 table.fold()
         return base
-
-
-def scheduled_attributes(task: WorkflowTask, normal_queue: str) -> history.WorkflowTaskScheduledEventAttributes:
-    attributes = history.WorkflowTaskScheduledEventAttributes(attempt=task.attempt)
-    queue = attributes.task_queue
-    queue.name = task.queue
-    if task.sticky:
-        queue.kind = STICKY_KIND
-        queue.normal_name = normal_queue
-    else:
-        queue.kind = NORMAL_KIND
-    timeout = attributes.start_to_close_timeout
-    timeout.seconds, timeout.nanos = divmod(task.timeout_ns, SECOND)
-    return attributes
-
-
-def scheduled_event(task: WorkflowTask, normal_queue: str) -> history.HistoryEvent:
-    """WORKFLOW_TASK_SCHEDULED as it stands, or would stand, in history."""
-    event = history.HistoryEvent(event_id=task.scheduled_id, event_type=ev.WFT_SCHEDULED)
-    event.event_time.CopyFrom(ev.timestamp(task.scheduled_at))
-    event.workflow_task_scheduled_event_attributes.CopyFrom(scheduled_attributes(task, normal_queue))
-    return event
-
-
-def started_attributes(task: WorkflowTask) -> history.WorkflowTaskStartedEventAttributes:
-    attributes = history.WorkflowTaskStartedEventAttributes(
-        scheduled_event_id=task.scheduled_id,
-        identity=task.identity,
-        request_id=task.request_id,
-        suggest_continue_as_new=task.suggest_continue,
-        suggest_continue_as_new_reasons=task.suggest_reasons,  # type: ignore[arg-type]
-        history_size_bytes=task.history_bytes,
-    )
-    if task.worker:
-        attributes.worker_version.ParseFromString(task.worker)
-    return attributes
-
-
-def started_event(task: WorkflowTask) -> history.HistoryEvent:
-    """WORKFLOW_TASK_STARTED as it stands, or would stand, in history."""
-    event = history.HistoryEvent(event_id=task.started_id, event_type=ev.WFT_STARTED)
-    event.event_time.CopyFrom(ev.timestamp(task.started_at))
-    event.workflow_task_started_event_attributes.CopyFrom(started_attributes(task))
-    return event
 
 
 class Draft:

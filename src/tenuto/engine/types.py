@@ -9,6 +9,9 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any
 
+from tenuto.engine.refusal import MemberStatus as MemberStatus
+from tenuto.engine.refusal import Reason as Reason
+from tenuto.engine.refusal import Rejected as Rejected
 from tenuto.engine.chain import Activity, ParentLink, RootLink
 from tenuto.wire import (
     common,
@@ -21,49 +24,6 @@ from tenuto.wire import (
 from tenuto.wire import (
     workflowservice as ws,
 )
-
-
-class Reason(enum.Enum):
-    """Why the engine refuses. The service maps each to one code and one typed detail."""
-
-    INVALID = "invalid argument"
-    NOT_FOUND = "not found"
-    ALREADY_STARTED = "already started"
-    PRECONDITION = "failed precondition"
-    NOT_READY = "workflow not ready"
-    BUSY = "busy workflow"
-    CONCURRENT = "concurrent limit"
-    DENIED = "permission denied"
-    UNIMPLEMENTED = "unimplemented"
-    UNAVAILABLE = "unavailable"
-    QUERY_FAILED = "query failed"
-    ABORTED = "aborted"
-    MULTI_OPERATION = "multi-operation"
-    STALE = "stale"
-    """The request was decided on facts that have changed since they were loaded; the host loads again and retries."""
-
-
-class Rejected(Exception):
-    """The one exception ``decide`` raises. ``detail`` is a wire message (or whatever the reason's mapping expects)."""
-
-    def __init__(self, reason: Reason, message: str, detail: Any = None) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-        self.detail = detail
-
-    def __repr__(self) -> str:
-        return f"Rejected({self.reason.name}, {self.message!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class MemberStatus:
-    """How one member of a multi-operation fared: fine (no refusal), refused, or ``aborted`` because of the other one.
-
-    ``Rejected(MULTI_OPERATION).detail`` is a tuple of two: the start's, then the update's."""
-
-    refusal: Rejected | None = None
-    aborted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,6 +530,8 @@ class QueryNotice:
     result: query.WorkflowQueryResult | None = None
     direct: bool = False
     error: Rejected | None = None
+    facts: QueryReply | None = None
+    """With ``direct``: where to ask now, and how far history has come since the query was buffered."""
 
 
 Notice = UpdateNotice | QueryNotice

@@ -13,9 +13,8 @@ from tenuto.engine import events as ev
 from tenuto.engine import query, update
 from tenuto.engine.chain import NORMAL, SPECULATIVE, Terms, WorkflowTask
 from tenuto.engine.context import find_run, not_found, open_run
-from tenuto.engine.draft import (
-    Draft,
-    RunDraft,
+from tenuto.engine.draft import Draft, RunDraft
+from tenuto.engine.task_events import (
     scheduled_attributes,
     scheduled_event,
     started_attributes,

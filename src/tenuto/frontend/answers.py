@@ -5,13 +5,11 @@ Both gRPC listeners stand on this; it imports no grpc. The only ``except Excepti
 
 import base64
 import logging
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tenuto.engine.types import Rejected
 from tenuto.service.call import Call
-from tenuto.service.errors import Code, ServiceError, from_rejected, packed
+from tenuto.service.errors import Code, ServiceError, packed
 from tenuto.service.service import Service
 from tenuto.wire import DecodeError, Message, grpc_status, operatorservice
 from tenuto.wire import workflowservice as ws
@@ -51,6 +49,7 @@ class Answers:
 
     def __init__(self, service: Service) -> None:
         self._call = service.call
+        self._new_id = service.core.new_id
         self.methods = methods()
 
     def unary(self, path: str) -> "Callable[[bytes, Call], Any] | None":
@@ -60,7 +59,7 @@ class Answers:
             return None
         method, kind = known
         parse = kind.FromString
-        call = self._call
+        call, new_id = self._call, self._new_id
 
         async def answer(raw: bytes, frame: Call) -> bytes:
             try:
@@ -71,10 +70,8 @@ class Answers:
                 response = await call(method, request, frame)
             except ServiceError as error:
                 raise refusal(error) from error
-            except Rejected as rejected:
-                raise refusal(from_rejected(rejected)) from rejected
             except Exception as error:
-                raise masked(method, error) from error
+                raise masked(method, error, new_id()[:8]) from error
             return response if isinstance(response, bytes) else response.SerializeToString()
 
         return answer
@@ -90,9 +87,8 @@ def refusal(error: ServiceError) -> Refusal:
     return Refusal(int(error.code), error.message, details)
 
 
-def masked(method: str, error: Exception) -> Refusal:
+def masked(method: str, error: Exception, mark: str) -> Refusal:
     """A failure nobody planned: logged here, and told to the caller without its insides."""
-    mark = secrets.token_hex(4)
     log.error("%s failed (%s)", method, mark, exc_info=error)
     return Refusal(Code.INTERNAL, f"something went wrong, please retry ({mark})")
 

@@ -3,7 +3,7 @@
 It must never know what a method means; `answers` and the service do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -18,9 +18,9 @@ from tenuto.frontend.answers import (
     Refusal,
 )
 from tenuto.limits import LIMITS, SECOND
-from tenuto.matching.types import Clock
 from tenuto.service.call import Call
 from tenuto.service.service import Service
+from tenuto.wire import load_services
 
 OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", LIMITS.message_bytes),
@@ -40,9 +40,9 @@ SERVING, NOT_SERVING = 1, 2
 class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Finds, and caches, the handler of a path."""
 
-    def __init__(self, answers: Answers, clock: Clock) -> None:
+    def __init__(self, answers: Answers, now: Callable[[], int]) -> None:
         self._answers = answers
-        self._clock = clock
+        self._now = now
         self._known: dict[str, Any] = {}
 
     def service(self, details: Any) -> Any:
@@ -57,11 +57,11 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         return handler
 
     def _wrap(self, answer: Any) -> Any:
-        clock = self._clock
+        now = self._now
 
         async def handle(raw: bytes, context: Any) -> bytes:
             left = context.time_remaining()
-            deadline_at = None if left is None else clock.now() + int(left * SECOND)
+            deadline_at = None if left is None else now() + int(left * SECOND)
 
             def headers() -> Mapping[str, str]:
                 return {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
@@ -80,9 +80,9 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
 class Frontend:
     """A listening gRPC server over a `Service`."""
 
-    def __init__(self, service: Service, clock: Clock) -> None:
+    def __init__(self, service: Service) -> None:
         self._server = grpc.aio.server(options=OPTIONS)
-        self._server.add_generic_rpc_handlers((Handlers(Answers(service), clock),))
+        self._server.add_generic_rpc_handlers((Handlers(Answers(service), service.core.clock.now),))
         self._health = _Health(self._server)
         _reflect(self._server)
 
@@ -132,8 +132,7 @@ class _Health:
 def _reflect(server: Any) -> None:
     """Server reflection, with the descriptors of the official package."""
     from grpc_reflection.v1alpha import reflection
-    from temporalio.api.operatorservice.v1 import service_pb2 as operator_pb2  # noqa: F401
-    from temporalio.api.workflowservice.v1 import service_pb2 as workflow_pb2  # noqa: F401
+    load_services()
 
     names: Sequence[str] = (WORKFLOW_SERVICE, OPERATOR_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

@@ -13,7 +13,6 @@ from tenuto.frontend.http2 import Handler, Listener, ListenerLimits, Status, Str
 from tenuto.frontend.reflection import SERVICES as REFLECTION
 from tenuto.frontend.reflection import Reflection
 from tenuto.limits import LIMITS
-from tenuto.matching.types import Clock
 from tenuto.service.call import Call
 from tenuto.service.service import Service
 
@@ -39,7 +38,7 @@ def _handler(answer: Any) -> Handler:
 class Frontend:
     """A listening gRPC server over a `Service`."""
 
-    def __init__(self, service: Service, clock: Clock, limits: ListenerLimits = DEFAULT_LIMITS) -> None:
+    def __init__(self, service: Service, limits: ListenerLimits = DEFAULT_LIMITS) -> None:
         self._answers = Answers(service)
         listed = (WORKFLOW_SERVICE, OPERATOR_SERVICE, HEALTH, *REFLECTION)
         self._health = Health(("", WORKFLOW_SERVICE, OPERATOR_SERVICE, ADMIN_SERVICE))
@@ -49,7 +48,7 @@ class Frontend:
             **{f"/{name}/ServerReflectionInfo": reflection.converse for name in REFLECTION},
         }
         self._listener = Listener(
-            self._unary, self._streaming.get, now=clock.now, services=listed, limits=limits
+            self._unary, self._streaming.get, now=service.core.clock.now, services=listed, limits=limits
         )
 
     def _unary(self, path: str) -> Handler | None:

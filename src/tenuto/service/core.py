@@ -1,7 +1,6 @@
 """What every use case stands on: the shards, matching, the namespaces, the clock, and a source of ids."""
 
 import asyncio
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,10 +15,6 @@ SERVER_VERSION = "1.32.0"
 """The version of a Temporal service whose behaviour clients may expect; they switch features on it."""
 
 
-def random_id() -> str:
-    return str(uuid.uuid4())
-
-
 @dataclass(frozen=True, slots=True)
 class Core:
     """``new_id`` makes UUIDs; ``address`` is where clients reach this node; ``store_name`` is shown to clients."""
@@ -28,7 +23,7 @@ class Core:
     matching: Matching
     namespaces: Namespaces
     clock: Clock
-    new_id: Callable[[], str] = random_id
+    new_id: Callable[[], str]
     limits: Limits = LIMITS
     cluster_id: str = "00000000-0000-4000-8000-000000000000"
     store_name: str = "memory"

@@ -8,14 +8,15 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from tenuto.engine import types
-from tenuto.engine.types import QueryNotice, Rejected
-from tenuto.limits import SECOND
+from tenuto.engine.types import QueryNotice, Reason, Rejected
+from tenuto.limits import LIMITS, SECOND
 from tenuto.matching.types import Match, Query, QueryHandover, QueueKey, QueueKind
 from tenuto.service import splice, tokens, validate
 from tenuto.service.call import Call
 from tenuto.service.core import Core
 from tenuto.service.errors import Code, ServiceError, from_rejected, invalid, not_found
 from tenuto.service.histories import Histories
+from tenuto.service.polls import RETRY_PAUSE_NS
 from tenuto.store.spi import ChainKey
 from tenuto.wire import enums_query, enums_queue, errordetails, failure, query
 from tenuto.wire import workflowservice as ws
@@ -26,6 +27,14 @@ HISTORY_FIELD = ws.PollWorkflowTaskQueueResponse.DESCRIPTOR.fields_by_name["hist
 FAILED = enums_query.QUERY_RESULT_TYPE_FAILED
 TIMED_OUT_TEXT = "query timed out before a worker could process it"
 TOO_LARGE_TEXT = "Blob data size exceeds limit."
+
+
+class _Cleared(Exception):
+    """A buffered query was dropped for no fault of its own."""
+
+    def __init__(self, refusal: Rejected) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
 
 
 @dataclass(slots=True)
@@ -55,11 +64,25 @@ class Queries:
         validate.blob(request.query.query_args.ByteSize())
         key = ChainKey(call.namespace.id, execution.workflow_id)
         until = self._until(call)
+        while True:
+            try:
+                return await self._attempt(key, request, execution.run_id, until)
+            except _Cleared as cleared:
+                # The worker's completion was void. The query waits for the next task; not at once, lest a worker
+                # that fails every time be asked in a tight circle.
+                again_at = self._core.clock.now() + RETRY_PAUSE_NS
+                if again_at >= until:
+                    raise from_rejected(cleared.refusal) from cleared
+                await self._core.sleep(again_at)
+
+    async def _attempt(
+        self, key: ChainKey, request: ws.QueryWorkflowRequest, run_id: str, until: int
+    ) -> ws.QueryWorkflowResponse:
         query_id = self._core.new_id()
         listener = self._core.shards.listen(f"query/{query_id}")
         try:
             reply: types.QueryReply = await self._core.shards.submit(
-                key, types.Query(request, query_id, execution.run_id, deadline_at=until)
+                key, types.Query(request, query_id, run_id, deadline_at=until)
             )
             if reply.rejected_status:
                 response = ws.QueryWorkflowResponse()
@@ -67,10 +90,13 @@ class Queries:
                 return response
             if reply.buffered:
                 notice = await self._await_notice(key, reply, query_id, listener.next(until))
+                if notice.error is not None and notice.error.reason is Reason.UNAVAILABLE:
+                    raise _Cleared(notice.error)
                 if notice.error is not None:
                     raise from_rejected(notice.error)
                 if notice.result is not None:
                     return _answered(notice.result)
+                reply = notice.facts or reply
         finally:
             listener.close()
         return await self._direct(key, reply, request.query, query_id, until)
@@ -207,7 +233,7 @@ def _failed(text: str, reported: failure.Failure | None) -> ServiceError:
 
 def _completed(answer: ws.RespondQueryTaskCompletedRequest) -> ws.QueryWorkflowResponse:
     """What the caller gets of a worker's answer to a direct query."""
-    if answer.query_result.ByteSize() > validate.LIMITS.blob_bytes:
+    if answer.query_result.ByteSize() > LIMITS.blob_bytes:
         raise _failed(TOO_LARGE_TEXT, None)
     if answer.completed_type == FAILED:
         raise _failed(answer.error_message, answer.failure if answer.HasField("failure") else None)

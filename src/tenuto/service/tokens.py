@@ -92,7 +92,8 @@ def encode(token: Token) -> bytes:
 def decode_task(data: bytes) -> TaskToken:
     """Raises `Malformed`."""
     try:
-        return _task.decode(data)
+        token: TaskToken = _task.decode(data)
+        return token
     except _BROKEN as error:
         raise Malformed from error
 

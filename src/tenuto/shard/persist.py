@@ -95,6 +95,9 @@ class TurnWrites:
 def visibility_row(key: ChainKey, draft: Draft, rd: RunDraft) -> VisibilityRow:
     """The run as lists show it."""
     info = describe.execution_info(rd.run, rd.terms, key.workflow_id)
+    # Only a description of the run itself tells these.
+    info.ClearField("auto_reset_points")
+    info.first_run_id = ""
     return VisibilityRow(
         namespace_id=key.namespace_id,
         workflow_id=key.workflow_id,

@@ -7,7 +7,6 @@ unknown the shard drops its memory, acquires a new fence and reloads: there is n
 
 import asyncio
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -79,7 +78,7 @@ class Shard:
         clock: Clock,
         namespaces: Callable[[str], Namespace | None],
         matching: Matching,
-        entropy: Callable[[int], bytes] = os.urandom,
+        entropy: Callable[[int], bytes],
         limits: Limits = LIMITS,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:

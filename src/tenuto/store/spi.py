@@ -74,6 +74,8 @@ class ChainWrite:
 
 @dataclass(frozen=True, slots=True)
 class HistoryWrite:
+    """New rows of one run."""
+
     key: ChainKey
     run_id: str
     rows: tuple[HistoryRow, ...]
@@ -118,6 +120,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class StoredChain:
+    """A chain as it was last committed."""
+
     header: bytes
     alarm_at: int | None
     parts: dict[str, bytes]

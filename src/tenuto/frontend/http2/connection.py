@@ -22,7 +22,7 @@ from tenuto.frontend.http2.control import (
 )
 from tenuto.frontend.http2.frames import ConnectionFault, ErrorCode, StreamFault
 from tenuto.frontend.http2.head import Head
-from tenuto.frontend.http2.hpack import Decoder
+from tenuto.frontend.http2.hpack import Decoder, Field
 from tenuto.frontend.http2.intake import RECEIVE_WINDOW, WINDOW_SLACK, on_data
 from tenuto.frontend.http2.limits import DEFAULT, ListenerLimits
 from tenuto.frontend.http2.opening import on_continuation, on_headers
@@ -81,6 +81,7 @@ class Connection:
         "rest",
         "route",
         "settled",
+        "similar",
         "streams",
         "uncredited",
     )
@@ -99,6 +100,8 @@ class Connection:
         self.decoder = Decoder()
         self.heads: dict[bytes, Head] = {}
         """What header blocks mean, as long as the decoder's table stays as it is."""
+        self.similar: dict[tuple[Field, ...], Head] = {}
+        """Heads by their fields, timeouts left out."""
         self.events: list[Event] = []
         self.rest = b""
         self.last_id = 0

@@ -14,6 +14,7 @@ from tenuto.limits import HOUR, MINUTE, SECOND
 
 _UNITS = {b"H": HOUR, b"M": MINUTE, b"S": SECOND, b"m": SECOND // 1000, b"u": 1000, b"n": 1}
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
+_TIMEOUT_NAME = b"grpc-timeout"
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _BAD_VALUE = re.compile(rb"[\x00\r\n]|^[ \t]|[ \t]$")
 _PSEUDO = {b":method", b":scheme", b":path", b":authority"}
@@ -89,13 +90,11 @@ class Head:
         self.answer = _not_grpc(values) or self._read(values)
 
     def _read(self, values: dict[bytes, bytes]) -> bytes | None:
-        said = values.get(b"grpc-timeout")
+        said = values.get(_TIMEOUT_NAME)
         if said is not None:
-            match = _TIMEOUT.fullmatch(said)
-            if match is None:
-                text = f"malformed grpc-timeout: {said.decode('latin-1')!r}"
-                return refusal_block(Status(Code.INTERNAL, text))
-            self.timeout_ns = int(match[1]) * _UNITS[match[2]]
+            refused = self._read_timeout(said)
+            if refused is not None:
+                return refused
         encoding = values.get(b"grpc-encoding", b"identity")
         self.gzip = encoding == b"gzip"
         if not self.gzip and encoding != b"identity":
@@ -104,7 +103,49 @@ class Head:
             return refusal_block(Status(Code.UNIMPLEMENTED, text), ACCEPTED)
         return None
 
+    def _read_timeout(self, said: bytes) -> bytes | None:
+        match = _TIMEOUT.fullmatch(said)
+        if match is None:
+            text = f"malformed grpc-timeout: {said.decode('latin-1')!r}"
+            return refusal_block(Status(Code.INTERNAL, text))
+        self.timeout_ns = int(match[1]) * _UNITS[match[2]]
+        return None
 
+    def like(self, fields: list[Field], timeout: bytes | None) -> "Head":
+        """The head of ``fields``, which differ from this one's in their timeout alone."""
+        head = Head.__new__(Head)
+        head.headers = Headers(tuple(fields))
+        head.path, head.length, head.gzip, head.timeout_ns = self.path, self.length, self.gzip, None
+        head.answer = None if timeout is None else head._read_timeout(timeout)
+        return head
+
+
+def recall(fields: list[Field], known: dict[tuple[Field, ...], Head]) -> Head:
+    """The head of ``fields``, from ``known`` where only the timeout is new. Raises Malformed.
+
+    Some clients count their timeout down to the microsecond, so that no two of their header blocks are equal.
+    """
+    rest: list[Field] = []
+    timeout, at = None, 0
+    for field in fields:
+        if field[0] == _TIMEOUT_NAME:
+            timeout, at = field[1], len(rest)
+        else:
+            rest.append(field)
+    key = tuple(rest)
+    like = known.get(key)
+    if like is not None and (timeout is None or at == len(rest) or rest[at][0][:1] != b":"):
+        return like.like(fields, timeout)
+    head = Head(fields)
+    if head.answer is None and len(fields) <= _SHORT_LIST:
+        if len(known) >= _KNOWN_HEADS:
+            known.clear()
+        known[key] = head
+    return head
+
+
+_SHORT_LIST = 24
+_KNOWN_HEADS = 16
 _SOUND: set[Field] = set()
 """Fields already found to be sound; bounded."""
 _SOUND_ENTRIES = 4096

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.frontend.http2 import frames
 from tenuto.frontend.http2.frames import ConnectionFault, ErrorCode, StreamFault
-from tenuto.frontend.http2.head import Head, Malformed, check_trailers
+from tenuto.frontend.http2.head import Head, Malformed, check_trailers, recall
 from tenuto.frontend.http2.intake import ended
 from tenuto.frontend.http2.status import Code, Status, refusal_block
 from tenuto.frontend.http2.stream import OPENED, Stream
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _HEADS_KEPT = 64
 _HEAD_BYTES_KEPT = 1024
-_SHORT_LIST = 16
+_SHORT_LIST = 24
 
 
 def on_headers(to: "Connection", flags: int, stream_id: int, data: bytes, at: int, stop: int) -> None:
@@ -83,7 +83,7 @@ def _read_head(to: "Connection", stream_id: int, block: bytes) -> Head | None:
         if sum(len(name) + len(value) + 32 for name, value in fields) > to.limits.header_list_bytes:
             return None
     try:
-        head = Head(fields)
+        head = recall(fields, to.similar)
     except Malformed:
         raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR) from None
     if not changed and len(block) <= _HEAD_BYTES_KEPT:
