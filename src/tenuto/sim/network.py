@@ -16,6 +16,8 @@ from tenuto.sim.options import Options
 from tenuto.wire import Message
 from tenuto.wire import workflowservice as ws
 
+HEADERS = {"client-name": "simulation", "supported-features": "follows-next-run-id"}
+
 
 class CallFailed(Exception):
     """What a caller sees of a call that was refused or got lost."""
@@ -160,7 +162,7 @@ class Network:
         node = flight.node
         request = request_type(flight.method).FromString(flight.raw)
         left = max(0, flight.deadline_ns - self._loop.now_ns)
-        call = Call(node.now() + left, alive=lambda: flight in self._flights)
+        call = Call(node.now() + left, lambda: HEADERS, lambda: flight in self._flights)
         try:
             response = await node.serve(flight.method, request, call)
             raw = response if isinstance(response, bytes) else response.SerializeToString()
