@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
+from tenuto.engine import events as ev
 from tenuto.engine import types
 from tenuto.engine.types import Reason, UpdateNotice
 from tenuto.limits import SECOND
-from tenuto.wire import common, duration_pb2
+from tenuto.wire import common, duration_pb2, workflow
 from tenuto.wire import workflowservice as ws
 from tests.engine.activities import boom, scheduled
 from tests.engine.story_commands import timer
-from tests.engine.support import World, payloads
+from tests.engine.support import NAMESPACE, World, payloads
 from tests.engine.words import (
     begun,
     closing,
@@ -216,8 +217,45 @@ def test_two_runs_of_a_chain_begin_a_second_apart() -> None:
 
 def test_a_wished_backoff_is_kept() -> None:
     world = old_enough()
+    first = world.run_id
     world.step(closing(10, backoff_start_interval=length(20)))
     assert said(world.history[0]).first_workflow_task_backoff.seconds == 20
+    assert said(last(world, first)).backoff_start_interval.seconds == 20
+
+
+def test_the_close_event_repeats_the_command_and_not_what_the_service_makes_of_it() -> None:
+    world = begun()
+    first = world.run_id
+    world.step(closing(10))
+    closed, new = said(last(world, first)), said(world.history[0])
+    assert (closed.HasField("backoff_start_interval"), closed.initiator) == (False, 0)
+    assert (new.HasField("first_workflow_task_backoff"), new.initiator) == (True, 1)
+
+
+def test_reset_points_of_a_continued_run_expire_with_its_history() -> None:
+    world = old_enough()
+    first = world.run_id
+    world.step(closing(10))
+    [kept] = world.closed[first].run.reset_points
+    [carried] = said(world.history[0]).prev_auto_reset_points.points
+    assert workflow.ResetPointInfo.FromString(kept) == carried
+    assert ev.instant(carried.expire_time) == world.now + NAMESPACE.retention_ns
+    world.pass_time(NAMESPACE.retention_ns)
+    world.step(closing(10))
+    assert not said(world.history[0]).prev_auto_reset_points.points
+
+
+def test_a_run_without_reset_points_hands_on_an_empty_list() -> None:
+    world = begun(workflow_run_timeout=length(5), retry_policy=POLICY)
+    world.pass_time(5 * SECOND)
+    points = said(world.history[0])
+    assert points.HasField("prev_auto_reset_points") and not points.prev_auto_reset_points.points
+
+
+def test_a_failure_s_own_delay_is_bounded_for_workflows() -> None:
+    world = begun(retry_policy=common.RetryPolicy(maximum_attempts=2, maximum_interval=length(100)))
+    world.step(failing(next_retry_delay=length(400)))
+    assert said(world.history[0]).first_workflow_task_backoff.seconds == 100
 
 
 @pytest.mark.parametrize(

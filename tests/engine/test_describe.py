@@ -210,6 +210,21 @@ def test_a_requested_cancel_and_a_pause_are_visible() -> None:
     assert (pause.identity, pause.reason, pause.paused_time.seconds) == ("me", "why", START_AT // SECOND)
 
 
+def test_an_override_of_versions_is_shown_also_where_older_clients_look() -> None:
+    override = workflow.VersioningOverride(auto_upgrade=True)
+    info = describe(begun(versioning_override=override)).workflow_execution_info
+    assert info.versioning_info.versioning_override.behavior == 2
+    assert info.search_attributes.indexed_fields["TemporalWorkflowVersioningBehavior"].data == b'"AutoUpgrade"'
+
+
+def test_timeouts_are_shown_when_the_start_named_them_be_they_zero() -> None:
+    zero = duration_pb2.Duration()
+    silent = describe(begun()).execution_config
+    spoken = describe(begun(workflow_run_timeout=zero, workflow_execution_timeout=zero)).execution_config
+    for field in ("workflow_run_timeout", "workflow_execution_timeout"):
+        assert (silent.HasField(field), spoken.HasField(field)) == (False, True)
+
+
 def test_reset_points_and_search_attributes_are_shown() -> None:
     world = begun()
     world.step()

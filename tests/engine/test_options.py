@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tenuto.engine import agenda, types
+from tenuto.engine import agenda, options, types
 from tenuto.engine.types import Reason
 from tenuto.limits import SECOND
 from tenuto.wire import common, field_mask_pb2, workflow
@@ -70,6 +70,17 @@ def test_a_versioning_override_can_be_set_and_taken_away() -> None:
     assert said(last(world)).versioning_override == override
     world.ask(change("versioning_override"))
     assert said(last(world)).unset_versioning_override
+
+
+def test_no_run_is_tied_to_a_version_that_no_worker_has() -> None:
+    world = begun()
+    pinned = workflow.VersioningOverride()
+    pinned.pinned.version.deployment_name, pinned.pinned.version.build_id = "d", "b"
+    older = workflow.VersioningOverride(behavior=options.PINNED, pinned_version="d.b")
+    for override in (pinned, older):
+        refusal = refused(world, change("versioning_override", versioning_override=override))
+        text = "Pinned version 'd:b' is not present in task queue 'queue' of type 'Workflow'"
+        assert (refusal.reason, refusal.message) == (Reason.PRECONDITION, text)
 
 
 def test_unknown_paths_and_closed_runs_are_refused() -> None:

@@ -274,6 +274,28 @@ def test_with_a_delay_the_signal_waits_for_the_first_task() -> None:
     assert world.names() == ["WF_STARTED", "WF_SIGNALED"]
 
 
+def test_a_signal_with_start_does_not_leave_a_running_workflow_in_its_first_backoff() -> None:
+    world = begun(workflow_start_delay=length(600))
+    assert not signal_with_start(world).started
+    assert world.names() == ["WF_STARTED", "WF_SIGNALED", "WFT_SCHEDULED"]
+
+
+@pytest.mark.parametrize("delay", [0, 5])
+def test_a_run_started_with_a_signal_knows_the_request_by_the_signal(delay: int) -> None:
+    world = World()
+    signal_with_start(world, **({"workflow_start_delay": length(delay)} if delay else {}))
+    assert current(world).request_ids == {"sws": (1, 2)}
+    assert world.names()[1] == "WF_SIGNALED"
+
+
+def test_the_first_event_keeps_the_kind_of_the_task_queue_that_the_client_named() -> None:
+    world = World()
+    message = start_message("w")
+    message.task_queue.kind = 2  # type: ignore[assignment]
+    world.ask(types.Start(message))
+    assert [said(event).task_queue.kind for event in world.history] == [2, 1]
+
+
 def test_the_reuse_policy_holds_for_signals_too() -> None:
     world = begun()
     terminate(world)

@@ -15,4 +15,11 @@ class Accepted:
     reason: str
 
 
-ACCEPTED: tuple[Accepted, ...] = ()
+ACCEPTED: tuple[Accepted, ...] = (
+    Accepted(
+        "reset_with_repeated_request_id",
+        "",
+        "A reset that a client repeats with its request id, because the answer was lost, is not done twice; the "
+        "reference service means to do so too but compares with the id of the start (execution-semantics 7).",
+    ),
+)

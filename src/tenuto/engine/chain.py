@@ -86,6 +86,10 @@ class Terms(msgspec.Struct, array_like=True):
     """Start of the first incarnation, for a reset run; 0: this run was not made by a reset."""
     start_attributes: bytes = b""
     """Serialized WorkflowExecutionStartedEventAttributes, kept only for runs that may be retried or repeated by cron."""
+    run_timeout_named: bool = False
+    """The first event names a run timeout, be it zero; descriptions then do too."""
+    execution_timeout_named: bool = False
+    """The same of the execution timeout."""
 
 
 NORMAL, SPECULATIVE = 1, 2

@@ -153,17 +153,6 @@ def cancel(task: Completion, command: wire_command.Command) -> None:
     _finish(rd, rd.emit(ev.CANCELED, attributes, metadata=command.user_metadata))
 
 
-_REPEATED = (
-    "input",
-    "header",
-    "memo",
-    "search_attributes",
-    "failure",
-    "last_completion_result",
-    "backoff_start_interval",
-)
-
-
 def continue_as_new(task: Completion, command: wire_command.Command) -> None:
     """CONTINUE_AS_NEW (execution-semantics 5.5)."""
     _may_close(task)
@@ -186,7 +175,9 @@ def continue_as_new(task: Completion, command: wire_command.Command) -> None:
     event_attributes.workflow_run_timeout.CopyFrom(ev.duration(run_timeout))
     event_attributes.workflow_task_timeout.CopyFrom(ev.duration(task_timeout))
     # The event repeats the command; how long the new run really waits, and why it began, its first event says.
-    for name in _REPEATED:
+    if wanted.HasField("backoff_start_interval"):
+        event_attributes.backoff_start_interval.CopyFrom(wanted.backoff_start_interval)
+    for name in ("input", "header", "memo", "search_attributes", "failure", "last_completion_result"):
         if wanted.HasField(name):
             getattr(event_attributes, name).CopyFrom(getattr(wanted, name))
     backoff = start.spaced(rd, ev.nanoseconds(wanted.backoff_start_interval))

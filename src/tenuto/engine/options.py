@@ -3,7 +3,7 @@
 (execution-semantics 1.22, 1.23)"""
 
 from tenuto.engine import events as ev
-from tenuto.engine import workflow_task
+from tenuto.engine import pauses, workflow_task
 from tenuto.engine.chain import Pause
 from tenuto.engine.context import invalid, open_run
 from tenuto.engine.draft import Draft, RunDraft
@@ -75,11 +75,12 @@ def emit_changed(
     identity: str,
 ) -> None:
     attributes = history.WorkflowExecutionOptionsUpdatedEventAttributes(identity=identity)
+    # The event says the whole of the new options, changed or not.
     if new.HasField("versioning_override"):
         attributes.versioning_override.CopyFrom(new.versioning_override)
-    elif old.HasField("versioning_override"):
+    else:
         attributes.unset_versioning_override = True
-    if new.priority != old.priority:
+    if new.HasField("priority"):
         attributes.priority.CopyFrom(new.priority)
     rd.emit(ev.OPTIONS_UPDATED, attributes, ignorable=True)
 
@@ -186,6 +187,7 @@ def applied_paused(rd: RunDraft, event: history.HistoryEvent) -> None:
     rd.run.paused = Pause(ev.instant(event.event_time), a.identity, a.reason, a.request_id)
     rd.run.status = Status.WORKFLOW_EXECUTION_STATUS_PAUSED
     rd.visible = True
+    pauses.show(rd)
     _restamp(rd)
 
 
@@ -193,6 +195,7 @@ def applied_unpaused(rd: RunDraft, event: history.HistoryEvent) -> None:
     rd.run.paused = None
     rd.run.status = Status.WORKFLOW_EXECUTION_STATUS_RUNNING
     rd.visible = True
+    pauses.show(rd)
     _restamp(rd)
 
 

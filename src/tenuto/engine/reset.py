@@ -46,7 +46,7 @@ def reset(draft: Draft, request: Reset) -> None:
     prefix = request.events[: finish_id - 1]
     rebuild.replay(rd, prefix, _remember)
     rd.note(Restarted(draft.now, base.terms.create_request_id, message.request_id))
-    _fail_task(rd, base.run.run_id, message)
+    _fail_task(rd, base.run.run_id, request)
     outgoing.adopt(rd, base.run.run_id, prefix)
     _restart_activities(rd, message.reason)
     _reapply(rd, sources, last_words, current.run.run_id, message)
@@ -166,15 +166,27 @@ class Restarted:
         rd.run.awaits_parent = False
 
 
-def _fail_task(rd: RunDraft, base_run_id: str, message: ws.ResetWorkflowExecutionRequest) -> None:
+def _check_boundary(events: Events, finish_id: int) -> None:
+    """Tell a cut inside what was written at once from one that merely has no workflow task. Events of one transition
+    have its instant, or, when they had been buffered, earlier ones."""
+    before = max(ev.instant(event.event_time) for event in events[: finish_id - 1])
+    if ev.instant(events[finish_id - 1].event_time) <= before:
+        raise invalid(
+            f"StateRebuilder unable to Rebuild mutable state to event ID: {finish_id - 1}, version: 0, "
+            "this event must be at the boundary"
+        )
+
+
+def _fail_task(rd: RunDraft, base_run_id: str, request: Reset) -> None:
     """At the cut a workflow task must be pending; it fails, so that the worker learns of the reset."""
-    run = rd.run
+    run, message = rd.run, request.message
     lost = rd.copied[-1].event_type in (ev.WFT_FAILED, ev.WFT_TIMED_OUT)
     if run.task is None and lost and run.task_attempt > 1:
         # The next attempt was pending, only that history does not show it.
         rd.note(workflow_task.AttemptReset())
         workflow_task.schedule(rd)
     if run.task is None:
+        _check_boundary(request.events, message.workflow_task_finish_event_id)
         raise invalid(
             "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: "
             f"{message.workflow_task_finish_event_id}"
@@ -257,6 +269,7 @@ def _operate(rd: RunDraft, message: ws.ResetWorkflowExecutionRequest) -> None:
             options.merge(new, wanted.workflow_execution_options, path)
         if new == old:
             continue
+        options.check_pin(rd, old, new)
         attributes = history.WorkflowExecutionOptionsUpdatedEventAttributes()
         if new.HasField("versioning_override"):
             attributes.versioning_override.CopyFrom(new.versioning_override)

@@ -137,13 +137,15 @@ def next_retry(
     *,
     cancel_requested: bool = False,
     paused: bool = False,
+    capped: bool = False,
 ) -> tuple[int | None, int]:
     """What follows attempt ``attempt``, which has just failed with ``reason`` (or timed out by
     ``timeout_type``).
 
     Returns the wait (ns) until the next attempt with RETRY_STATE_IN_PROGRESS, or None with the RetryState
     that says why there is none. ``expires_at``: no attempt may begin later (0: no such limit). A paused one
-    always gets its next attempt, with no wait of its own.
+    always gets its next attempt, with no wait of its own. ``capped``: the policy's longest interval bounds even
+    a wait that the failure itself asks for, as it does for workflows.
     """
     if retry is None:
         return None, State.RETRY_STATE_RETRY_POLICY_NOT_SET
@@ -158,6 +160,8 @@ def next_retry(
     if 0 < retry.maximum_attempts <= attempt:
         return None, State.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED
     wait = _wait(retry, attempt, reason)
+    if capped and retry.maximum_ns:
+        wait = min(wait, retry.maximum_ns)
     if expires_at and now + wait > expires_at:
         return None, State.RETRY_STATE_TIMEOUT
     return wait, State.RETRY_STATE_IN_PROGRESS

@@ -3,6 +3,8 @@
 The service has filled in defaults; this room decides conflicts (execution-semantics 1.1-1.3) and writes the first batch.
 """
 
+from dataclasses import dataclass
+
 from tenuto.engine import close, signal, workflow_task
 from tenuto.engine import events as ev
 from tenuto.engine.chain import ParentLink, RootLink, Run, Terms
@@ -10,13 +12,14 @@ from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.retry import policy, to_wire
 from tenuto.engine.types import Reason, Rejected, SignalReply, SignalWithStart, Start, StartReply
 from tenuto.limits import LIMITS, SECOND
-from tenuto.wire import common, enums_workflow, errordetails, history, sdk_metadata
+from tenuto.wire import common, enums_workflow, errordetails, history, sdk_metadata, workflow
 from tenuto.wire import workflowservice as ws
 
 Reuse = enums_workflow.WorkflowIdReusePolicy
 Conflict = enums_workflow.WorkflowIdConflictPolicy
 Status = enums_workflow.WorkflowExecutionStatus
 CRON, RETRY, WORKFLOW = 3, 2, 1
+NORMAL_KIND = 1
 
 
 def start(draft: Draft, request: Start) -> None:
@@ -173,7 +176,10 @@ def signal_with_start(draft: Draft, request: SignalWithStart) -> None:
             return
         if rd.run.open:
             if message.workflow_id_conflict_policy != Conflict.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
-                signal.record(rd, _signal_part(message))
+                if not message.request_id or message.request_id not in rd.signal_ids:
+                    signal.record(rd, _signal_part(message), wake=False)
+                    # Unlike a plain signal, this asks for a running workflow: it does not leave it in its first backoff.
+                    workflow_task.wake(rd, break_backoff=True)
                 draft.reply = SignalReply(rd.run.run_id, message.request_id, False, rd.terms.first_run_id)
                 return
             terminate_existing(draft)
@@ -183,6 +189,8 @@ def signal_with_start(draft: Draft, request: SignalWithStart) -> None:
     begin(draft, attributes, draft.new_id(), message.request_id, message.user_metadata, message.links)
     rd = draft.run
     signal.record(rd, _signal_part(message), wake=False)
+    # Clients resolve the request id to the signal, which gets the next id, by the link they are given.
+    rd.note(Requested(message.request_id, rd.run.next_event_id))
     _first_task(rd)
     draft.reply = SignalReply(rd.run.run_id, message.request_id, True, rd.terms.first_run_id)
 
@@ -232,7 +240,8 @@ def first_attributes(
         and not message.HasField("workflow_start_delay"),
     )
     attributes.workflow_type.CopyFrom(message.workflow_type)
-    attributes.task_queue.name, attributes.task_queue.kind = message.task_queue.name, 1  # type: ignore[assignment]
+    attributes.task_queue.name = message.task_queue.name
+    attributes.task_queue.kind = message.task_queue.kind or NORMAL_KIND  # type: ignore[assignment]
     for name in ("input", "header", "priority", "versioning_override"):
         if message.HasField(name):
             getattr(attributes, name).CopyFrom(getattr(message, name))
@@ -342,17 +351,22 @@ def begin(
 
 
 class Requested:
-    """The request id that made this run."""
+    """The request id that made this run, and the event that it is known by."""
 
-    __slots__ = ("request_id",)
+    __slots__ = ("event_id", "request_id")
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, request_id: str, event_id: int = 1) -> None:
         self.request_id = request_id
+        self.event_id = event_id
 
     def apply(self, rd: RunDraft) -> None:
         rd.edit_terms().create_request_id = self.request_id
         if self.request_id:
-            rd.run.request_ids = {**rd.run.request_ids, self.request_id: (ev.STARTED, 1)}
+            rd.run.request_ids = {**rd.run.request_ids, self.request_id: (ev.STARTED, self.event_id)}
+
+
+GIVEN_PRIORITY = b"\x08\x00"
+"""A priority that was given but says nothing, kept in bytes that are not empty: it shows when the run is described."""
 
 
 def blank_terms() -> Terms:
@@ -367,7 +381,9 @@ def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
     backoff = ev.nanoseconds(a.first_workflow_task_backoff)
     terms.workflow_type, terms.task_queue = a.workflow_type.name, a.task_queue.name
     terms.execution_timeout_ns = ev.nanoseconds(a.workflow_execution_timeout)
+    terms.execution_timeout_named = a.HasField("workflow_execution_timeout")
     terms.run_timeout_ns = ev.nanoseconds(a.workflow_run_timeout)
+    terms.run_timeout_named = a.HasField("workflow_run_timeout")
     terms.task_timeout_ns = ev.nanoseconds(a.workflow_task_timeout)
     terms.start_at, terms.execution_at = at, at + backoff
     if a.HasField("workflow_execution_expiration_time"):
@@ -383,7 +399,8 @@ def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
     terms.search_attributes = {
         k: v.SerializeToString() for k, v in a.search_attributes.indexed_fields.items()
     }
-    terms.priority = a.priority.SerializeToString()
+    if a.HasField("priority"):
+        terms.priority = a.priority.SerializeToString() or GIVEN_PRIORITY
     terms.versioning_override = a.versioning_override.SerializeToString()
     terms.user_metadata = event.user_metadata.SerializeToString()
     terms.callbacks = tuple(callback.SerializeToString() for callback in a.completion_callbacks)
@@ -425,7 +442,7 @@ def succeed(
     attributes.continued_execution_run_id = rd.run.run_id
     attributes.first_execution_run_id = old.first_run_id
     attributes.original_execution_run_id = run_id
-    if old.execution_timeout_ns:
+    if old.execution_timeout_named:
         attributes.workflow_execution_timeout.CopyFrom(ev.duration(old.execution_timeout_ns))
     if old.execution_expires_at:
         attributes.workflow_execution_expiration_time.CopyFrom(ev.timestamp(old.execution_expires_at))
@@ -450,16 +467,30 @@ def succeed(
     return new
 
 
-def _carry_points(rd: RunDraft, attributes: history.WorkflowExecutionStartedEventAttributes) -> None:
-    from tenuto.wire import workflow
+@dataclass(frozen=True, slots=True)
+class PointsExpire:
+    """A run that has a successor is kept no longer than its namespace keeps closed runs, nor are its reset points."""
 
+    at: int
+
+    def apply(self, rd: RunDraft) -> None:
+        kept = []
+        for raw in rd.run.reset_points:
+            point = workflow.ResetPointInfo.FromString(raw)
+            if not point.HasField("expire_time"):
+                point.expire_time.CopyFrom(ev.timestamp(self.at))
+            kept.append(point.SerializeToString())
+        rd.run.reset_points = tuple(kept)
+
+
+def _carry_points(rd: RunDraft, attributes: history.WorkflowExecutionStartedEventAttributes) -> None:
+    if rd.run.reset_points:
+        rd.note(PointsExpire(rd.now + rd.draft.namespace.retention_ns))
+    attributes.prev_auto_reset_points.SetInParent()
     for raw in rd.run.reset_points:
         point = workflow.ResetPointInfo.FromString(raw)
-        if not point.HasField("expire_time"):
-            point.expire_time.CopyFrom(ev.timestamp(rd.now + rd.draft.namespace.retention_ns))
-        elif ev.instant(point.expire_time) <= rd.now:
-            continue
-        attributes.prev_auto_reset_points.points.append(point)
+        if ev.instant(point.expire_time) > rd.now:
+            attributes.prev_auto_reset_points.points.append(point)
 
 
 def whole_seconds(ns: int) -> int:

@@ -11,12 +11,11 @@ from tenuto.service.attributes import checked
 from tenuto.service.core import duration
 from tenuto.service.errors import invalid, unimplemented
 from tenuto.service.namespaces import KnownNamespace
-from tenuto.wire import enums_queue, enums_workflow
+from tenuto.wire import enums_workflow
 from tenuto.wire import workflowservice as ws
 
 Reuse = enums_workflow.WorkflowIdReusePolicy
 Conflict = enums_workflow.WorkflowIdConflictPolicy
-NORMAL = enums_queue.TASK_QUEUE_KIND_NORMAL
 _LONGEST = duration(LIMITS.duration_ns)
 
 Starting = TypeVar("Starting", ws.StartWorkflowExecutionRequest, ws.SignalWithStartWorkflowExecutionRequest)
@@ -82,12 +81,12 @@ def _common(made: Starting, namespace: KnownNamespace, now: int, new_id: Callabl
     if made.HasField("workflow_start_delay"):
         _cap(made, "workflow_start_delay", "WorkflowStartDelaySeconds")
     if not made.workflow_type.name:
-        invalid("WorkflowType is not set on request.")
+        signals = isinstance(made, ws.SignalWithStartWorkflowExecutionRequest)
+        invalid("workflow type not set" if signals else "WorkflowType is not set on request.")
     validate.length(made.workflow_type.name, "WorkflowType")
     if not made.HasField("task_queue"):
         invalid("taskQueue is not set")
     validate.user_queue(made.task_queue.name)
-    made.task_queue.kind = NORMAL
     if made.HasField("workflow_execution_timeout"):
         _cap(made, "workflow_execution_timeout", "WorkflowExecutionTimeoutSeconds")
     if made.HasField("workflow_run_timeout"):
@@ -106,9 +105,9 @@ def _common(made: Starting, namespace: KnownNamespace, now: int, new_id: Callabl
     if made.HasField("priority"):
         validate.priority(made.priority)
     if made.HasField("versioning_override"):
-        validate.versioning_override(made.versioning_override)
+        validate.versioning_override(made.versioning_override, made.task_queue.name)
     validate.links(made.links)
-    if made.time_skipping_config.enabled:
+    if made.HasField("time_skipping_config"):
         unimplemented("The Time-Skipping feature is not enabled for namespace.")
 
 

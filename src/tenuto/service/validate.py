@@ -5,10 +5,12 @@ Rules cite execution-semantics 0.3. A request is never changed here, and nothing
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
+from tenuto.engine.options import pin_problem
 from tenuto.engine.retry import duration_problem
 from tenuto.limits import LIMITS, SECOND
-from tenuto.service.errors import invalid, unimplemented
+from tenuto.service.errors import Code, ServiceError, invalid, unimplemented
 from tenuto.wire import Message, common, duration_pb2, taskqueue, workflow
 
 RESERVED_PREFIX = "/_sys/"
@@ -173,11 +175,29 @@ def callbacks(given: Sequence[common.Callback], most: int, what: str) -> None:
         invalid(f"invalid url: url does not match any configured callback address: {url}")
 
 
-def versioning_override(override: workflow.VersioningOverride) -> None:
-    """Which worker build a run is tied to."""
+def versioning_override(override: workflow.VersioningOverride, queue: str) -> None:
+    """Which worker build a run is tied to; ``queue`` is the task queue's name."""
     if override.WhichOneof("override") is not None:
+        _pinned(override, queue)
         return
     if not override.behavior:
         invalid("override behavior is required")
     if override.behavior == 1 and not override.pinned_version and not override.HasField("deployment"):
         invalid("must provide deployment (deprecated) or pinned version if behavior is 'PINNED'")
+    _pinned(override, queue)
+
+
+def _pinned(override: workflow.VersioningOverride, queue: str) -> None:
+    if problem := pin_problem(override, queue):
+        raise ServiceError(Code.FAILED_PRECONDITION, problem)
+
+
+def names_field(kind: Any, path: str) -> bool:
+    """Whether a mask's path, in the names of the protocol, names a field of the message type ``kind`` (a descriptor) or
+    of one within it."""
+    for name in path.split("."):
+        field = kind.fields_by_name.get(name) if kind is not None else None
+        if field is None:
+            return False
+        kind = field.message_type
+    return True

@@ -24,7 +24,7 @@ RETRY = {"initial_interval": 1, "maximum_attempts": 2}
 @scenario
 def timers_fire(s: Session) -> None:
     s.start()
-    s.step(timer("zero", 0), timer("milli", 0.001))
+    s.step(timer("zero", 0), timer("short", 0.3))
     s.wait_until(lambda events: sum(e.event_type == 18 for e in events) == 2)
     s.complete(s.poll(quiet=True), timer("one", 1), timer("zero", 3600))
     s.wait_until(lambda events: sum(e.event_type == 18 for e in events) == 3)
@@ -259,6 +259,22 @@ def cron_expressions(s: Session) -> None:
         s.record(expression, getattr(answer, "message", "accepted"))
         s.ask("TerminateWorkflowExecution", workflow_execution=s.wid(f"-{number}"))
         s._touched.clear()
+
+
+@scenario
+def cron_signalled_with_start_while_waiting(s: Session) -> None:
+    s.start(cron_schedule="@every 200s")
+    fields = s.start_fields(request_id=s.unique("sws"))
+    s.call("SignalWithStartWorkflowExecution", **fields, signal_name="x")
+    s.describe()
+
+
+@scenario
+def continued_run_retries(s: Session) -> None:
+    s.start()
+    s.step(command("CONTINUE_AS_NEW_WORKFLOW_EXECUTION", retry_policy=RETRY))
+    s.step(broken())
+    s.describe()
 
 
 @scenario

@@ -169,6 +169,12 @@ def reset_bad_arguments(s: Session) -> None:
     _reset(s, 0, "zero")
     _reset(s, 99, "too far")
     _reset(s, 4, "no reason", reason="")
+
+
+@scenario
+def reset_with_repeated_request_id(s: Session) -> None:
+    s.start()
+    s.step(done())
     _reset(s, 4, "same request id", request_id=s.unique("same"))
     _reset(s, 4, "same request id again", request_id=s.unique("same"))
 

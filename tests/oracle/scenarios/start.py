@@ -158,6 +158,12 @@ def start_with_delay_then_signal_with_start(s: Session) -> None:
 
 
 @scenario
+def start_with_zero_timeouts(s: Session) -> None:
+    s.start(workflow_execution_timeout=0, workflow_run_timeout=0, workflow_task_timeout=0)
+    s.describe()
+
+
+@scenario
 def start_with_everything(s: Session) -> None:
     s.start(
         input=["a", 1, None],
