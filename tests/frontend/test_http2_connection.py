@@ -98,6 +98,23 @@ def test_equal_header_blocks_share_a_head_until_the_table_changes() -> None:
     assert seen == ["b", "c", "c"], "the same bytes mean something else now"
 
 
+def test_a_head_is_recalled_with_another_timeout() -> None:
+    peer = Peer()
+    timeouts = ["1S", "2S", "soon", "3S"]
+    for number, timeout in enumerate(timeouts):
+        peer.open(2 * number + 1, grpc_timeout=timeout)
+    peer.open(9)
+    streams = peer.server.streams
+    seen = {
+        one: (stream.headers.get("grpc-timeout"), stream.head.timeout_ns) for one, stream in streams.items()
+    }
+    assert seen == {1: ("1S", SECOND), 3: ("2S", 2 * SECOND), 7: ("3S", 3 * SECOND), 9: (None, None)}
+    assert peer.status(5)[0] == 13
+    early = literal(b"grpc-timeout", b"1S") + request_block()
+    peer.frame(wire.HEADERS, wire.END_HEADERS, 11, early)
+    assert peer.reset_code(11) is ErrorCode.PROTOCOL_ERROR
+
+
 def test_gzip_is_taken_and_bombs_are_not() -> None:
     peer = Peer(ListenerLimits(message_bytes=1000))
     peer.open(1, grpc_encoding="gzip")

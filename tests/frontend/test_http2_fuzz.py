@@ -107,17 +107,19 @@ def run(peer: Peer, steps: list[bytes | tuple[str, int]]) -> None:
 
 
 @given(STEPS)
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_any_sequence_of_frames_and_answers_is_survived(steps: list[bytes | tuple[str, int]]) -> None:
     run(Peer(TIGHT), steps)
 
 
 @given(st.lists(st.binary(max_size=60), max_size=6))
+@settings(deadline=None)
 def test_any_bytes_are_survived_from_the_start(chunks: list[bytes]) -> None:
     run(Peer(TIGHT, greet=False), list(chunks))
 
 
 @given(STEPS.map(lambda steps: b"".join(step for step in steps if isinstance(step, bytes))), st.data())
+@settings(deadline=None)
 def test_where_bytes_are_cut_makes_no_difference(said: bytes, data: st.DataObject) -> None:
     whole, cut = Peer(TIGHT), Peer(TIGHT)
     events = [(name, stream.stream_id) for name, stream in whole.send(said)]
@@ -131,6 +133,7 @@ def test_where_bytes_are_cut_makes_no_difference(said: bytes, data: st.DataObjec
 
 
 @given(st.binary(max_size=200), st.integers(0, 255))
+@settings(deadline=None)
 def test_a_flipped_byte_in_a_good_conversation_is_survived(noise: bytes, flip: int) -> None:
     good = b"".join(
         wire.frame(wire.HEADERS, 4, one, request_block()) + wire.frame(wire.DATA, 1, one, prefixed(b"x"))

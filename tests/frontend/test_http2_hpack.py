@@ -1,7 +1,7 @@
 """HPACK against the examples of RFC 7541, and against another implementation where one is installed."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenuto.frontend.http2.frames import ConnectionFault, ErrorCode
@@ -99,6 +99,7 @@ def test_the_version_stands_still_while_nothing_is_added() -> None:
 
 
 @given(st.binary(max_size=64))
+@settings(deadline=None)
 def test_any_bytes_decode_or_are_a_compression_error(block: bytes) -> None:
     codes = []
     try:
@@ -109,6 +110,7 @@ def test_any_bytes_decode_or_are_a_compression_error(block: bytes) -> None:
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))
+@settings(deadline=None)
 def test_literals_read_back(name: bytes, value: bytes) -> None:
     assert Decoder().decode(literal(name, value)) == [(name, value)]
 
@@ -120,6 +122,7 @@ FIELDS = st.lists(
 
 
 @given(st.lists(st.tuples(FIELDS, st.booleans(), st.sampled_from([None, 0, 64, 200, 4096])), max_size=8))
+@settings(deadline=None)
 def test_another_encoder_is_understood(headers: list[tuple[list[Field], bool, int | None]]) -> None:
     hpack = pytest.importorskip("hpack")
     encoder, decoder = hpack.Encoder(), Decoder()
@@ -130,6 +133,7 @@ def test_another_encoder_is_understood(headers: list[tuple[list[Field], bool, in
 
 
 @given(TEXT)
+@settings(deadline=None)
 def test_huffman_reads_what_another_implementation_writes(text: bytes) -> None:
     coder = pytest.importorskip("hpack.huffman")
     constants = pytest.importorskip("hpack.huffman_constants")

@@ -26,7 +26,7 @@ def with_server(body: Body) -> None:
 
     async def main() -> None:
         node = Node(open_store("memory://"))
-        frontend = Frontend(await node.open(), node.clock)
+        frontend = Frontend(await node.open())
         port = await frontend.start("127.0.0.1", 0)
         try:
             await body(frontend, f"127.0.0.1:{port}")

@@ -26,6 +26,7 @@ _BROKEN = Status(Code.INTERNAL, "internal error")
 _STOPPED = Status(Code.UNAVAILABLE, "the server is shutting down")
 _SHORTEST_TIMER = 0.002
 """Seconds. Deadlines that fall close together are swept together."""
+_LONGEST_TIMER = 3600.0
 _FAREWELL = 5.0
 """Seconds a peer gets to take the last bytes of a connection that ends."""
 _SETTLE = 2.0
@@ -62,12 +63,16 @@ class Requests:
 
 
 class Link(asyncio.Protocol):
-    """``met`` and ``left`` are called once each, with the link, when its connection is made and when it is gone."""
+    """``met`` and ``left`` are called once each, with the link, when its connection is made and when it is gone.
+
+    ``cancel`` ends a handler nobody waits for, and keeps hold of it until it has ended.
+    """
 
     __slots__ = (
         "_armed_at",
         "_born",
         "_busy_at",
+        "_cancel",
         "_closing_at",
         "_draining_at",
         "_flushing",
@@ -91,12 +96,14 @@ class Link(asyncio.Protocol):
         now: Callable[[], int],
         met: Callable[["Link"], None],
         left: Callable[["Link"], None],
+        cancel: Callable[["asyncio.Task[None]"], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._limits = limits
         self._now = now
         self._met = met
         self._left = left
+        self._cancel = cancel
         self._transport: asyncio.Transport | None = None
         self._flushing = False
         self._timer: asyncio.TimerHandle | None = None
@@ -127,7 +134,7 @@ class Link(asyncio.Protocol):
                 if stream.open:
                     stream.task = self._loop.create_task(self._converse(stream))
             elif stream.task is not None:
-                stream.task.cancel()
+                self._cancel(stream.task)
         if core.out.parts or core.out.waiting or core.closed:
             self._flush()
         earliest = core.earliest_deadline
@@ -152,9 +159,9 @@ class Link(asyncio.Protocol):
         for stream in list(core.streams.values()):
             core.gone(stream.stream_id)
             if stream.task is not None:
-                stream.task.cancel()
+                self._cancel(stream.task)
         core.events.clear()
-        core.route = _nowhere
+        core.extra = None
         self._transport = None
         self._left(self)
 
@@ -234,14 +241,14 @@ class Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._armed_at = at
-        delay = max((at - self._now()) / SECOND, _SHORTEST_TIMER)
+        delay = min(max((at - self._now()) / SECOND, _SHORTEST_TIMER), _LONGEST_TIMER)
         self._timer = self._loop.call_later(delay, self._ring)
 
     def _ring(self) -> None:
         self._timer = self._armed_at = None
         for stream in self.core.expire(self._now()):
             if stream.task is not None:
-                stream.task.cancel()
+                self._cancel(stream.task)
         self.core.events.clear()
         self._flush()
         earliest = self.core.earliest_deadline
@@ -313,7 +320,7 @@ class Link(asyncio.Protocol):
         self.core.fail(ErrorCode.NO_ERROR, "the server is going away")
         self.core.events.clear()
         for task in tasks:
-            task.cancel()
+            self._cancel(task)
         self._flush()
 
     def abort(self) -> None:
@@ -324,7 +331,3 @@ class Link(asyncio.Protocol):
     def tasks(self) -> list["asyncio.Task[None]"]:
         """What works on this connection's calls."""
         return [stream.task for stream in self.core.streams.values() if stream.task is not None]
-
-
-def _nowhere(path: str) -> Status:
-    return _STOPPED

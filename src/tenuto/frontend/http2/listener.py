@@ -40,6 +40,7 @@ class Listener:
         self._routes: dict[str, Route] = {}
         self._servers: list[asyncio.Server] = []
         self._links: set[Link] = set()
+        self._cancelled: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._ticking: asyncio.TimerHandle | None = None
@@ -78,14 +79,15 @@ class Listener:
         except TimeoutError:
             for link in list(self._links):
                 link.end()
+            await self._handlers_ended()
 
     async def close(self) -> None:
         """Cuts all connections and waits until no handler runs any more."""
         self._stop_accepting()
-        tasks = [task for link in self._links for task in link.tasks()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for link in self._links:
+            for task in link.tasks():
+                self._cancel(task)
+        await self._handlers_ended()
         for link in list(self._links):
             link.abort()
         await self._empty.wait()
@@ -93,13 +95,23 @@ class Listener:
             self._ticking.cancel()
             self._ticking = None
 
+    async def _handlers_ended(self) -> None:
+        while self._cancelled:
+            await asyncio.wait(self._cancelled)
+
+    def _cancel(self, task: "asyncio.Task[None]") -> None:
+        task.cancel()
+        if not task.done():
+            self._cancelled.add(task)
+            task.add_done_callback(self._cancelled.discard)
+
     def _stop_accepting(self) -> None:
         for server in self._servers:
             server.close()
         self._servers.clear()
 
     def _link(self) -> Link:
-        return Link(self._route, self._limits, self._now, self._met, self._left)
+        return Link(self._route, self._limits, self._now, self._met, self._left, self._cancel)
 
     def _met(self, link: Link) -> None:
         self._links.add(link)
