@@ -20,14 +20,15 @@ def task_dispatch(state: RunState) -> Dispatch | None:
     task, run = state.run.task, state.run
     if task is None or task.started or not run.open or run.paused is not None:
         return None
+    sticky = task.sticky and not task.redirected
     return Dispatch(
         kind=DispatchKind.WORKFLOW,
         run_id=run.run_id,
         scheduled_id=task.scheduled_id,
         attempt=task.attempt,
         stamp=task.stamp,
-        queue=task.queue,
-        normal_queue=state.terms.task_queue if task.sticky else "",
+        queue=state.terms.task_queue if task.redirected else task.queue,
+        normal_queue=state.terms.task_queue if sticky else "",
         priority=state.terms.priority,
         scheduled_at=task.scheduled_at,
     )

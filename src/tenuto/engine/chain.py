@@ -121,6 +121,8 @@ class WorkflowTask(msgspec.Struct, array_like=True):
     """Size told to the worker in WFT_STARTED."""
     worker: bytes = b""
     """Serialized WorkerVersionStamp of the poller."""
+    redirected: bool = False
+    """Offered on the normal queue although it is a sticky task: nobody listens there."""
 
     @property
     def started(self) -> bool:

@@ -223,7 +223,8 @@ def _write_completed(rd: RunDraft, message: ws.RespondWorkflowTaskCompletedReque
     task = rd.run.task
     assert task is not None
     if not task.written:
-        rd.write_task_events()
+        stamp = message.worker_version_stamp.SerializeToString()
+        rd.write_task_events(message.identity, stamp)
     done = history.WorkflowTaskCompletedEventAttributes(
         scheduled_event_id=task.scheduled_id,
         started_event_id=task.started_id,
@@ -363,6 +364,7 @@ def _leaves_no_trace(rd: RunDraft, message: ws.RespondWorkflowTaskCompletedReque
 def _drop_speculative(draft: Draft, rd: RunDraft, message: ws.RespondWorkflowTaskCompletedRequest) -> None:
     task = Completion(rd, message, 0, False, messages={part.id: part for part in message.messages})
     query.answer(task)
+    _bind(rd, message)
     rd.note(workflow_task.TaskCleared())
     for command in message.commands:
         _execute(task, command)

@@ -242,6 +242,8 @@ def _started(rd: RunDraft, note: Begun) -> WorkflowTask:
     task = copy.copy(rd.run.task)
     assert task is not None
     task.started_id = rd.run.next_event_id if task.written else task.scheduled_id + 1
+    if not task.written and not rd.run.sticky_queue:
+        task.queue, task.sticky = rd.terms.task_queue, False
     task.started_at = note.at
     task.identity = note.identity
     task.request_id = note.request_id
@@ -549,15 +551,14 @@ class Unstuck:
 
 @dataclass(frozen=True, slots=True)
 class Redirected:
-    """The scheduled task moves from its sticky queue to the normal one; its recorded event keeps the sticky name."""
+    """The scheduled task is offered on the normal queue. It stays what it was: its events name the sticky queue, its
+    deadline remains, and the run is bound to the sticky queue until a poller of the normal one takes the task."""
 
     def apply(self, rd: RunDraft) -> None:
         task = rd.edit_task()
-        task.queue, task.sticky, task.schedule_to_start_ns = rd.terms.task_queue, False, 0
+        task.redirected = True
         task.stamp += 1
         rd.run.stamp = task.stamp
-        if task.kind == SPECULATIVE:
-            task.schedule_to_start_ns = LIMITS.speculative_schedule_to_start_ns
 
 
 def reset_sticky(draft: Draft, request: ResetSticky) -> None:
@@ -575,9 +576,8 @@ def sticky_refused(draft: Draft, request: StickyRefused) -> None:
     draft.reply = True
     if task is None or task.started or not task.sticky or task.scheduled_id != request.scheduled_id:
         return
-    if task.stamp != request.stamp:
+    if task.redirected or task.stamp != request.stamp:
         return
-    rd.note(Unstuck())
     rd.note(Redirected())
 
 

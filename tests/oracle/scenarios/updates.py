@@ -519,3 +519,28 @@ def close_event_names_the_successor(s: Session) -> None:
         wanted = f"HISTORY_EVENT_FILTER_TYPE_{kind}"
         s.call("GetWorkflowExecutionHistory", label=kind, execution=first, history_event_filter_type=wanted)
     s.call("TerminateWorkflowExecution", workflow_execution=s.wid())
+
+
+@scenario
+def sticky_queue_without_any_poller(s: Session) -> None:
+    s.start()
+    s.step(sticky_attributes=sticky(s, 2))
+    s.signal()
+    time.sleep(1)
+    s.show_history(label="offered elsewhere")
+    time.sleep(3)
+    s.show_history(label="later")
+    s.complete(s.poll(label="normal"), timer())
+    s.signal()
+    s.poll(label="and again")
+
+
+@scenario
+def update_task_expires_on_a_dead_sticky_queue(s: Session) -> None:
+    s.start()
+    s.step(timer(), sticky_attributes=sticky(s, 1))
+    sent = send(s)
+    time.sleep(3)
+    s.show_history(label="later")
+    answer(s, s.poll(label="late"), accept, respond)
+    s.join(sent, "update")
