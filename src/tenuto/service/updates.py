@@ -82,7 +82,10 @@ class Updates:
             if again is not None:
                 reply = again
             while not _settled(reply, wanted):
-                notice = await listener.next(until)
+                try:
+                    notice = await listener.next(until)
+                except Rejected as lost:
+                    raise _aborted() from lost
                 if notice is None:
                     if hard:
                         raise ServiceError(Code.DEADLINE_EXCEEDED, "context deadline exceeded")
@@ -102,7 +105,7 @@ class Updates:
             )
         except Rejected as rejected:
             if rejected.reason is Reason.NOT_FOUND:
-                raise Rejected(Reason.UNAVAILABLE, "workflow update was aborted") from rejected
+                raise _aborted() from rejected
             raise
         now.start = reply.start
         return now
@@ -260,6 +263,11 @@ class Updates:
         if execution.workflow_id != start.workflow_id:
             invalid("WorkflowId is not consistent with previous operation(s).")
         return self._prepared(update)
+
+
+def _aborted() -> Rejected:
+    """The service's memory of an update is lost before it was accepted; clients send it again, under the same id."""
+    return Rejected(Reason.UNAVAILABLE, "workflow update was aborted")
 
 
 def _same_namespace(name: str, call: Call) -> None:

@@ -481,13 +481,10 @@ def update_times_out_with_the_run(s: Session) -> None:
     accepted = send(s, "accepted", stage="ACCEPTED")
     answer(s, s.poll(quiet=True), accept)
     s.join(accepted, "accepted")
-    admitted = send(s, "admitted")
     time.sleep(4)
-    s.join(admitted, "admitted")
     ref = {"workflow_execution": s.wid(), "update_id": "accepted"}
     s.call("PollWorkflowExecutionUpdate", label="accepted, closed", update_ref=ref)
     s.call("UpdateWorkflowExecution", 3, label="accepted again", **fields(s, "accepted"))
-    s.call("UpdateWorkflowExecution", 3, label="admitted again", **fields(s, "admitted"))
 
 
 @scenario
