@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tenuto.engine import activity
+from tenuto.engine.pauses import PAUSES
 from tenuto.engine.types import OperateActivities, Reason, Rejected, StartActivityTask, Terminate
 from tenuto.limits import SECOND
 from tenuto.wire import activity as wire_activity
@@ -472,3 +473,39 @@ def test_backoff_is_described_until_it_is_over() -> None:
     assert not info.HasField("current_retry_interval")
     assert not info.HasField("next_attempt_schedule_time")
     assert info.HasField("last_attempt_complete_time")
+
+
+# ---- what lists show ------------------------------------------------------------------------------------
+
+
+def listed_pauses(world: World) -> str:
+    assert world.chain is not None
+    raw = world.chain.current.terms.search_attributes.get(PAUSES, b"")
+    return common.Payload.FromString(raw).data.decode()
+
+
+def test_lists_name_each_paused_type_once_while_one_of_it_is_paused() -> None:
+    world = begun(scheduled("a"), scheduled("b"))
+    pause(world)
+    pause(world, id="b")
+    assert listed_pauses(world) == '["property:activityType=Act"]'
+    unpause(world)
+    assert listed_pauses(world) == '["property:activityType=Act"]'
+    unpause(world, id="b")
+    assert listed_pauses(world) == ""
+
+
+def test_an_activity_that_closes_while_paused_is_no_longer_named() -> None:
+    world = begun()
+    pause(world)
+    ask_cancel(world)
+    assert gone(world) and listed_pauses(world) == ""
+
+
+def test_operators_are_not_shown_which_errors_are_not_retried_but_they_stay() -> None:
+    world = begun(scheduled(retry_policy=common.RetryPolicy(non_retryable_error_types=["Never"])))
+    changed = change(world, "start_to_close_timeout", start_to_close_timeout=seconds(7))
+    assert not changed.retry_policy.non_retryable_error_types
+    assert not shown(world).activity_options.retry_policy.non_retryable_error_types
+    policy = pending(world).retry
+    assert policy is not None and list(policy.non_retryable) == ["Never"]

@@ -89,6 +89,24 @@ def test_a_wrong_command_on_a_later_attempt_changes_nothing() -> None:
     assert world.names()[4:] == ["WFT_SCHEDULED", "WFT_STARTED", "WFT_COMPLETED"]
 
 
+@pytest.mark.parametrize(("too_large", "end"), [(False, ["WFT_FAILED"]), (True, ["WFT_FAILED", "WF_TERMINATED"])])
+def test_what_the_service_finds_wrong_fails_that_command(too_large: bool, end: list[str]) -> None:
+    world = begun()
+    ask = completion(world.poll(), timer("t", 9), marker())
+    ask.refused[1] = (23, "no such attribute", too_large)
+    refusal = refused(world, ask)
+    assert (refusal.reason, refusal.message) == (Reason.INVALID, "BadSearchAttributes: no such attribute")
+    assert world.names()[3:] == end
+    assert not world.chain.current.timers  # type: ignore[union-attr]
+
+
+def test_what_is_wrong_with_a_command_before_it_is_told_first() -> None:
+    world = begun()
+    ask = completion(world.poll(), command(3), marker())
+    ask.refused[1] = (23, "no such attribute", False)
+    assert refused(world, ask).message.startswith("BadStartTimerAttributes: ")
+
+
 @pytest.mark.parametrize("attempt", [1, 2])
 def test_a_payload_that_can_never_fit_ends_the_workflow(attempt: int) -> None:
     world = begun()

@@ -83,6 +83,14 @@ def test_no_run_is_tied_to_a_version_that_no_worker_has() -> None:
         assert (refusal.reason, refusal.message) == (Reason.PRECONDITION, text)
 
 
+def test_the_event_says_all_options_changed_or_not() -> None:
+    world = begun()
+    world.ask(change("priority", priority=common.Priority(priority_key=4)))
+    assert said(last(world)).unset_versioning_override
+    world.ask(change("versioning_override", versioning_override=workflow.VersioningOverride(auto_upgrade=True)))
+    assert said(last(world)).priority.priority_key == 4
+
+
 def test_unknown_paths_and_closed_runs_are_refused() -> None:
     world = begun()
     assert refused(world, change("nope")).reason is Reason.INVALID

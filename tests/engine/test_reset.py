@@ -531,7 +531,7 @@ def test_queries_that_wait_at_the_terminated_run_are_let_go(world: World) -> Non
     message = ws.QueryWorkflowRequest()
     world.ask(types.Query(message, "q"))
     reset(world, 4)
-    assert world.notices == [QueryNotice("q", direct=True)]
+    assert [(n.query_id, n.direct) for n in world.notices if isinstance(n, QueryNotice)] == [("q", True)]
 
 
 def test_cancel_requests_are_not_carried_over(world: World) -> None:

@@ -109,6 +109,13 @@ def test_the_first_failure_is_recorded_and_later_ones_only_counted() -> None:
     assert len(world.history) == 4
 
 
+def test_a_failure_that_is_not_the_workers_makes_the_next_attempt_the_first() -> None:
+    world = begun()
+    fail_task(world)
+    fail_task(world, cause=20)
+    assert (world.names()[4:], world.poll().attempt) == (["WFT_SCHEDULED"], 1)
+
+
 def test_a_huge_failure_of_a_task_is_shortened() -> None:
     world = begun()
     fail_task(world, failure=boom("x" * (2 * MIB + 1)))

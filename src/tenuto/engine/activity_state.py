@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenuto.engine import events as ev
+from tenuto.engine import pauses
 from tenuto.engine.chain import NO_EVENT, Activity, Terms
 from tenuto.engine.draft import RunDraft
 from tenuto.engine.retry import (
@@ -209,6 +210,8 @@ def applied_closed(rd: RunDraft, event: history.HistoryEvent) -> None:
     rd.activities.drop(scheduled_id)
     if rd.activity_ids.get(activity.activity_id) == scheduled_id:
         rd.activity_ids.drop(activity.activity_id)
+    if activity.paused is not None:
+        pauses.show(rd)
 
 
 APPLY = {
@@ -295,3 +298,5 @@ class ActivityAmended:
         activity = rd.activities.edit(self.scheduled_id)
         for name, value in self.changes:
             setattr(activity, name, copy.copy(value))
+        if any(name == "paused" for name, _ in self.changes):
+            pauses.show(rd)

@@ -180,9 +180,10 @@ def complete(draft: Draft, request: CompleteWorkflowTask) -> None:
     _bind(rd, message)
     stamp_worker(rd, message, completed.event_id)
     for position, command in enumerate(message.commands):
+        _execute(task, command)
+        # What the command itself finds wrong is told before what only the service could know.
         if position in request.refused:
             raise CommandFailed(*request.refused[position])
-        _execute(task, command)
     update.process_rest(task)
     if not heartbeat and rd.run.open:
         update.reject_unanswered(task)
@@ -293,8 +294,9 @@ def stamp_worker(rd: RunDraft, message: ws.RespondWorkflowTaskCompletedRequest, 
         new.create_time.CopyFrom(ev.timestamp(rd.now))
         point = new.SerializeToString()
     added: dict[str, bytes] = {}
-    wanted = ["unversioned"] + ([f"unversioned:{build_id}"] if build_id else [])
-    _merge_keywords(rd, added, "BuildIds", wanted)
+    if not rd.terms.versioning_override:
+        wanted = ["unversioned"] + ([f"unversioned:{build_id}"] if build_id else [])
+        _merge_keywords(rd, added, "BuildIds", wanted)
     if checksum:
         _merge_keywords(rd, added, "BinaryChecksums", [checksum])
     if point or added:

@@ -12,10 +12,17 @@ from tenuto.wire import common, enums_failed, enums_workflow, history, workflow
 from tenuto.wire import workflowservice as ws
 
 Status = enums_workflow.WorkflowExecutionStatus
+AUTO_UPGRADE = enums_workflow.VersioningBehavior.VERSIONING_BEHAVIOR_AUTO_UPGRADE
 PINNED = enums_workflow.VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
 PAUSE_REQUESTED = (
     enums_failed.WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_PAUSE_REQUESTED_BEFORE_TASK_STARTED
 )
+
+
+UNVERSIONED = common.Payload(
+    metadata={"encoding": b"json/plain", "type": b"KeywordList"}, data=b'["unversioned"]'
+).SerializeToString(deterministic=True)
+"""BuildIds of a run that is not tied to any version; one that is, be it to whichever is current, does not have it."""
 
 
 def current(rd: RunDraft) -> workflow.WorkflowExecutionOptions:
@@ -42,6 +49,15 @@ def update(draft: Draft, request: UpdateOptions) -> None:
     if new == old:
         return
     emit_changed(rd, old, new, message.identity)
+
+
+def in_present_words(override: workflow.VersioningOverride) -> workflow.VersioningOverride:
+    """An override that is said with fields since deprecated, as one says it now."""
+    if override.WhichOneof("override") is not None:
+        return override
+    if override.behavior == AUTO_UPGRADE:
+        return workflow.VersioningOverride(auto_upgrade=True)
+    return override
 
 
 def pin_problem(override: workflow.VersioningOverride, queue: str) -> str | None:
@@ -77,7 +93,7 @@ def emit_changed(
     attributes = history.WorkflowExecutionOptionsUpdatedEventAttributes(identity=identity)
     # The event says the whole of the new options, changed or not.
     if new.HasField("versioning_override"):
-        attributes.versioning_override.CopyFrom(new.versioning_override)
+        attributes.versioning_override.CopyFrom(in_present_words(new.versioning_override))
     else:
         attributes.unset_versioning_override = True
     if new.HasField("priority"):
@@ -109,7 +125,11 @@ def applied_updated(rd: RunDraft, event: history.HistoryEvent) -> None:
     terms = rd.edit_terms()
     if a.HasField("versioning_override"):
         terms.versioning_override = a.versioning_override.SerializeToString()
+        terms.search_attributes = {k: v for k, v in terms.search_attributes.items() if k != "BuildIds"}
     elif a.unset_versioning_override:
+        if terms.versioning_override:
+            terms.was_overridden = True
+            terms.search_attributes = {**terms.search_attributes, "BuildIds": UNVERSIONED}
         terms.versioning_override = b""
     if a.HasField("priority"):
         terms.priority = a.priority.SerializeToString()

@@ -4,7 +4,7 @@ A query goes directly to a worker when the run is at rest; otherwise it waits he
 workflow task to carry it. Whoever waits for it hears a `QueryNotice`. This room must never write an event or note.
 """
 
-from tenuto.engine.chain import BufferedQuery, Run
+from tenuto.engine.chain import BufferedQuery, Run, Terms
 from tenuto.engine.context import Completion, Found, find_run
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import (
@@ -37,17 +37,7 @@ def query(draft: Draft, request: Query) -> None:
     """QueryWorkflow: how the query is to be answered; a `QueryReply`. Raises NOT_FOUND, NOT_READY, BUSY."""
     found = find_run(draft, request.run_id)
     run = found.run
-    reply = QueryReply(
-        run.run_id,
-        task_queue=found.terms.task_queue,
-        sticky_queue=run.sticky_queue,
-        sticky_timeout_ns=run.sticky_timeout_ns,
-        workflow_type=found.terms.workflow_type,
-        next_event_id=run.next_event_id,
-        previous_started_id=run.previous_started_id,
-        open=run.open,
-    )
-    draft.reply = reply
+    draft.reply = reply = _facts(run, found.terms)
     reply.rejected_status = _refused(run, request)
     if reply.rejected_status:
         return
@@ -61,6 +51,19 @@ def query(draft: Draft, request: Query) -> None:
         raise Rejected(Reason.BUSY, FULL_TEXT)
     rd.queries.put(request.query_id, BufferedQuery(request.query_id, request.message.query))
     reply.buffered = True
+
+
+def _facts(run: Run, terms: Terms) -> QueryReply:
+    return QueryReply(
+        run.run_id,
+        task_queue=terms.task_queue,
+        sticky_queue=run.sticky_queue,
+        sticky_timeout_ns=run.sticky_timeout_ns,
+        workflow_type=terms.workflow_type,
+        next_event_id=run.next_event_id,
+        previous_started_id=run.previous_started_id,
+        open=run.open,
+    )
 
 
 def _refused(run: Run, request: Query) -> int:
@@ -141,8 +144,9 @@ def _released(rd: RunDraft, query_id: str) -> bool:
 
 def unblock(rd: RunDraft) -> None:
     """The task is completed and none follows: what it left unanswered is asked directly."""
+    facts = _facts(rd.run, rd.terms) if len(rd.queries) else None
     for waiting in list(rd.queries.values()):
-        rd.draft.notices.append(QueryNotice(waiting.query_id, direct=True))
+        rd.draft.notices.append(QueryNotice(waiting.query_id, direct=True, facts=facts))
     rd.queries.clear()
 
 

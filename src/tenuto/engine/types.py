@@ -9,10 +9,10 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any
 
+from tenuto.engine.chain import Activity, ParentLink, RootLink
 from tenuto.engine.refusal import MemberStatus as MemberStatus
 from tenuto.engine.refusal import Reason as Reason
 from tenuto.engine.refusal import Rejected as Rejected
-from tenuto.engine.chain import Activity, ParentLink, RootLink
 from tenuto.wire import (
     common,
     failure,

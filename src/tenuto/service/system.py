@@ -17,6 +17,7 @@ CAPABILITIES = (
     "eager_workflow_start",
     "sdk_metadata",
     "build_id_based_versioning",
+    "count_group_by_execution_status",
 )
 """True of this service; clients switch behaviour on each."""
 CLIENTS = dict.fromkeys(
@@ -75,7 +76,7 @@ class System:
         self, request: ws.GetClusterInfoRequest, call: Call
     ) -> ws.GetClusterInfoResponse:
         core = self._core
-        response = ws.GetClusterInfoResponse(
+        return ws.GetClusterInfoResponse(
             supported_clients=CLIENTS,
             server_version=SERVER_VERSION,
             cluster_id=core.cluster_id,
@@ -86,9 +87,6 @@ class System:
             initial_failover_version=1,
             failover_version_increment=10,
         )
-        response.version_info.current.version = SERVER_VERSION
-        response.version_info.recommended.version = SERVER_VERSION
-        return response
 
     async def list_clusters(self, request: ops.ListClustersRequest, call: Call) -> ops.ListClustersResponse:
         core = self._core

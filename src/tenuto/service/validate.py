@@ -184,6 +184,9 @@ def versioning_override(override: workflow.VersioningOverride, queue: str) -> No
         invalid("override behavior is required")
     if override.behavior == 1 and not override.pinned_version and not override.HasField("deployment"):
         invalid("must provide deployment (deprecated) or pinned version if behavior is 'PINNED'")
+    if override.pinned_version and "." not in override.pinned_version:
+        wrong = f'invalid version string "{override.pinned_version}"'
+        invalid(f'{wrong}, expected format is "<deployment_name>.<build_id>"')
     _pinned(override, queue)
 
 

@@ -5,6 +5,7 @@ beyond that is refused with the text clients know for a query that cannot be und
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from tenuto.service import tokens
@@ -31,13 +32,29 @@ STATUSES = {
 _NUMBERS = {str(number): number for number in STATUSES.values()}
 CLOSED = (2, 3, 4, 5, 6, 7)
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_GROUP = re.compile(r"(?:^|\s)group\s+by\s+`?(\w+)`?\s*\Z", re.IGNORECASE)
+_LIMIT = re.compile(r"\slimit\s+\d+\s*\Z", re.IGNORECASE)
 _EQUAL = re.compile(r"`?(\w+)`?\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([\w.-]+))\Z")
 _IN = re.compile(r"`?(\w+)`?\s+in\s*\(([^)]*)\)\Z", re.IGNORECASE)
+
+
+def _ungrouped(query: str) -> tuple[str, bool]:
+    """A count's query without its ``GROUP BY``, and whether it had one."""
+    match = _GROUP.search(query)
+    if match is None:
+        return query, False
+    if match[1] != "ExecutionStatus":
+        invalid("invalid query: operation is not supported: 'GROUP BY' clause is only supported for ExecutionStatus")
+    return query[: match.start()], True
 
 
 def parsed(query: str, namespace_id: str, custom: Any) -> VisibilityFilter:
     """The filter a query means. Raises INVALID_ARGUMENT."""
     text = query.strip()
+    for clause in (_GROUP, _LIMIT):
+        if match := clause.search(text):
+            words = " ".join(match[0].upper().split()[: 2 if clause is _GROUP else 1])
+            invalid(f"invalid query: operation is not supported: '{words}' clause")
     found: dict[str, list[str]] = {}
     for term in _AND.split(text) if text else ():
         name, values = _term(
@@ -144,8 +161,21 @@ class Visibility:
     async def count_workflow_executions(
         self, request: ws.CountWorkflowExecutionsRequest, call: Call
     ) -> ws.CountWorkflowExecutionsResponse:
-        wanted = parsed(request.query, call.namespace.id, call.namespace.attributes)
-        return ws.CountWorkflowExecutionsResponse(count=await self._core.shards.count_runs(wanted))
+        text, grouped = _ungrouped(request.query)
+        wanted = parsed(text, call.namespace.id, call.namespace.attributes)
+        if not grouped:
+            return ws.CountWorkflowExecutionsResponse(count=await self._core.shards.count_runs(wanted))
+        response = ws.CountWorkflowExecutionsResponse()
+        for name, status in STATUSES.items():
+            if wanted.statuses and status not in wanted.statuses:
+                continue
+            count = await self._core.shards.count_runs(replace(wanted, statuses=(status,)))
+            if count:
+                group = response.groups.add(count=count)
+                value = group.group_values.add(data=f'"{name}"'.encode())
+                value.metadata["encoding"], value.metadata["type"] = b"json/plain", b"Keyword"
+                response.count += count
+        return response
 
     async def _fill(
         self, wanted: VisibilityFilter, request: Any, response: Any, size: int | None = None

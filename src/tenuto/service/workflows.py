@@ -11,7 +11,7 @@ from tenuto.service.errors import invalid, unimplemented
 from tenuto.service.starting import prepared, prepared_signal
 from tenuto.service.tasks import Tasks
 from tenuto.store.spi import ChainKey
-from tenuto.wire import common
+from tenuto.wire import common, workflow
 from tenuto.wire import workflowservice as ws
 
 EAGER_FIELD = ws.StartWorkflowExecutionResponse.DESCRIPTOR.fields_by_name["eager_workflow_task"].number
@@ -141,6 +141,12 @@ class Workflows:
         execution = validate.execution(request, "workflow_execution")
         if not request.HasField("update_mask") or not request.update_mask.paths:
             invalid("UpdateMask is required")
+        for path in request.update_mask.paths:
+            if not validate.names_field(workflow.WorkflowExecutionOptions.DESCRIPTOR, path):
+                invalid(
+                    f'error parsing UpdateMask: proto: invalid path "{path}" for message '
+                    '"temporal.api.workflow.v1.WorkflowExecutionOptions"'
+                )
         override = request.workflow_execution_options.versioning_override
         if request.workflow_execution_options.HasField("versioning_override") and not override.ByteSize():
             invalid("override behavior is required")
