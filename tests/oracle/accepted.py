@@ -22,4 +22,54 @@ ACCEPTED: tuple[Accepted, ...] = (
         "A reset that a client repeats with its request id, because the answer was lost, is not done twice; the "
         "reference service means to do so too but compares with the id of the start (execution-semantics 7).",
     ),
+    Accepted(
+        "listing_by_attribute",
+        "",
+        "Lists are filtered by workflow id, run id, type and status only, for now; every other filter is refused.",
+    ),
+    Accepted(
+        "listing_errors",
+        r"invalid query: (malformed SQL query|invalid expression: invalid value type|operation is not supported: filter on)",
+        "What is wrong with a filter is said in terms of what filters may be here.",
+    ),
+    Accepted(
+        "listing_errors",
+        r"UNKNOWN: something went wrong, please retry|INVALID_ARGUMENT: Invalid NextPageToken\.",
+        "A page token that was never handed out is the caller's mistake, not the server's.",
+    ),
+    Accepted(
+        "query_nobody_answers",
+        r"!! DEADLINE_EXCEEDED: ",
+        "The answer leaves a little before the caller gives up, so that it can say that no worker answered.",
+    ),
+    Accepted(
+        "re*_failures",
+        r"^\s+start_to_close_timeout: (<jittered>|15s|30s)$",
+        "The time a failing task is given grows without jitter: nobody would be hit by many ending at once.",
+    ),
+    Accepted(
+        "options_update",
+        r"^\s+(versioning_info: \{\}|search_attributes:( \{\})?|indexed_fields\[BuildIds\]: .*)$",
+        "A run whose versioning override came and went looks as before: nothing says that a build worked on it.",
+    ),
+    Accepted(
+        "namespace_*",
+        r"^\s+(standalone_activit\w+|supports_schedules): true$",
+        "Activities without a workflow, and schedules, are not offered yet, and clients are told so.",
+    ),
+    Accepted(
+        "namespace_*",
+        r"^\s+workflow_task_completion_size_limit_error: 41943040$",
+        "A workflow task is completed in one message; completions in pages, which this bounds, are not taken.",
+    ),
+    Accepted(
+        "system_shape",
+        r"^\s+(supports_schedules|nexus|server_scaled_deployments): true$",
+        "Features that are not offered yet.",
+    ),
+    Accepted(
+        "task_queue_shapes",
+        r"^\s+/_sys/tq-task_queue_shapes-SALT/[123]$",
+        "A task queue here is one partition; the reference service has four.",
+    ),
 )

@@ -239,7 +239,7 @@ def delete_closed_workflow(s: Session) -> None:
     s.start()
     s.step(done())
     s.call("DeleteWorkflowExecution", workflow_execution=s.wid())
-    s.wait_until(lambda events: not events)
+    s.wait_until(lambda events: not events, timeout=40)
     s.describe()
     s.signal(label="gone")
     s.call("GetWorkflowExecutionHistory", execution=s.wid())

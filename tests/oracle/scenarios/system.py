@@ -238,7 +238,20 @@ def listing_one_workflow(s: Session) -> None:
     s.call("ListWorkflowExecutions", query=query)
     s.call("CountWorkflowExecutions", query=query)
     s.call("CountWorkflowExecutions", query=query + " GROUP BY ExecutionStatus", label="grouped")
-    s.call("ScanWorkflowExecutions", query=f"OracleKeyword = '{s.unique('k')}'")
+    s.call("ScanWorkflowExecutions", query=query)
+
+
+@scenario
+def listing_by_attribute(s: Session) -> None:
+    s.start(search_attributes={"OracleKeyword": s.unique("k")})
+    query = f"OracleKeyword = '{s.unique('k')}'"
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        listed = s.ask("ListWorkflowExecutions", query=query)
+        if getattr(listed, "executions", None):
+            break
+        time.sleep(0.1)
+    s.call("ListWorkflowExecutions", query=query)
 
 
 @scenario
