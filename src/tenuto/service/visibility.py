@@ -1,7 +1,8 @@
 """Lists and counts of workflow executions, for plain filters.
 
-A query is empty or a conjunction of equalities on WorkflowId, RunId, WorkflowType and ExecutionStatus (also ``IN``). Anything
-beyond that is refused with the text clients know for a query that cannot be understood.
+A query is empty or a conjunction of equalities on WorkflowId, RunId, WorkflowType and ExecutionStatus (also ``IN``);
+a count may be grouped by ExecutionStatus. Anything beyond that is refused with the text clients know for a query that cannot be
+understood.
 """
 
 import re
@@ -84,9 +85,9 @@ def _term(term: str) -> tuple[str, list[str]]:
     if match is not None:
         return match[1], [next(group for group in match.groups()[1:] if group is not None)]
     match = _IN.match(term)
-    if match is not None:
-        return match[1], [value.strip().strip("'\"") for value in match[2].split(",")]
-    invalid("invalid query: malformed SQL query: only conjunctions of equalities are supported")
+    if match is None:
+        invalid("invalid query: malformed SQL query: only conjunctions of equalities are supported")
+    return match[1], [value.strip().strip("'\"") for value in match[2].split(",")]
 
 
 def _only(found: dict[str, list[str]], name: str) -> str | None:
