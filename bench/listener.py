@@ -1,9 +1,9 @@
 """CPU per call and calls per second of the gRPC listeners: ours (`native`), grpc.aio (`aio`) and threaded grpcio (`grpcio`).
 
-    python -m bench.listener [--seconds 5] [--kinds native aio grpcio] [--parked 200] [--loop uvloop|asyncio]
+    python -m bench.listener [--seconds 5] [--kinds native aio grpcio] [--parked 200] [--flying 50] [--loop uvloop|asyncio]
 
-The client is the same for all: grpcio, 50 calls in flight over four connections, 300-byte requests, 200-byte responses.
-What counts is the server's processor time, since the client shares the machine.
+The client is the same for all: grpcio, `--flying` calls at once over four connections, 300-byte requests,
+200-byte responses. What counts is the server's processor time, since the client shares the machine.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tenuto.frontend.http2 import Handler, Listener, Stream
 SERVICE = "bench.Bench"
 CALL, PARK = f"/{SERVICE}/Call", f"/{SERVICE}/Park"
 REQUEST, RESPONSE = b"q" * 300, b"a" * 200
-CONNECTIONS, IN_FLIGHT = 4, 50
+CONNECTIONS = 4
 
 
 async def _answer(request: bytes, context: Any) -> bytes:
@@ -92,7 +92,7 @@ def _channels(port: int) -> list[grpc.aio.Channel]:
     return [grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) for _ in range(CONNECTIONS)]
 
 
-async def _drive(port: int, seconds: float, parked: int, control: Connection) -> None:
+async def _drive(port: int, seconds: float, parked: int, flying: int, control: Connection) -> None:
     channels = _channels(port)
     await asyncio.gather(*(channel.channel_ready() for channel in channels))
     polls = [channels[n % CONNECTIONS].unary_unary(PARK)(REQUEST, timeout=600) for n in range(parked)]
@@ -106,11 +106,11 @@ async def _drive(port: int, seconds: float, parked: int, control: Connection) ->
             await call(REQUEST, timeout=10)
             done += 1
 
-    await asyncio.gather(*(caller(number) for number in range(IN_FLIGHT)))
+    await asyncio.gather(*(caller(number) for number in range(flying)))
     control.send("warm")
     control.recv()
     done, until = 0, time.monotonic() + seconds
-    await asyncio.gather(*(caller(number) for number in range(IN_FLIGHT)))
+    await asyncio.gather(*(caller(number) for number in range(flying)))
     control.send(done)
     for poll in polls:
         poll.cancel()
@@ -118,8 +118,8 @@ async def _drive(port: int, seconds: float, parked: int, control: Connection) ->
         await channel.close()
 
 
-def _client(port: int, seconds: float, parked: int, control: Connection) -> None:
-    asyncio.run(_drive(port, seconds, parked, control))
+def _client(port: int, seconds: float, parked: int, flying: int, control: Connection) -> None:
+    asyncio.run(_drive(port, seconds, parked, flying, control))
 
 
 def _wait(port: int) -> None:
@@ -127,7 +127,7 @@ def _wait(port: int) -> None:
         grpc.channel_ready_future(channel).result(20)
 
 
-def measure(kind: str, loop: str, seconds: float, parked: int) -> tuple[float, float, int]:
+def measure(kind: str, loop: str, seconds: float, parked: int, flying: int) -> tuple[float, float, int]:
     """Calls per second, server processor seconds per call, and resident bytes, of one listener."""
     spawn = multiprocessing.get_context("spawn")
     port = free_port()
@@ -136,7 +136,7 @@ def measure(kind: str, loop: str, seconds: float, parked: int) -> tuple[float, f
     pid = server.pid
     assert pid is not None
     ours, theirs = spawn.Pipe()
-    client = spawn.Process(target=_client, args=(port, seconds, parked, theirs), daemon=True)
+    client = spawn.Process(target=_client, args=(port, seconds, parked, flying, theirs), daemon=True)
     try:
         _wait(port)
         client.start()
@@ -156,7 +156,7 @@ def measure(kind: str, loop: str, seconds: float, parked: int) -> tuple[float, f
 def _rows(args: argparse.Namespace) -> Iterator[tuple[str, int, tuple[float, float, int]]]:
     for kind in args.kinds:
         for parked in (0, args.parked):
-            yield kind, parked, measure(kind, args.loop, args.seconds, parked)
+            yield kind, parked, measure(kind, args.loop, args.seconds, parked, args.flying)
 
 
 def main() -> None:
@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--kinds", nargs="+", default=["native", "aio", "grpcio"])
     parser.add_argument("--parked", type=int, default=200)
+    parser.add_argument("--flying", type=int, default=50)
     parser.add_argument("--loop", choices=["uvloop", "asyncio"], default="uvloop")
     args = parser.parse_args()
     sys.stdout.write(f"{os.cpu_count()} cores, {args.loop}\n")

@@ -1,6 +1,6 @@
 """Whatever comes, the connection neither raises nor loses count, and it says whole frames only."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tenuto.frontend.http2 import ListenerLimits, Status
@@ -113,6 +113,8 @@ def test_any_sequence_of_frames_and_answers_is_survived(steps: list[bytes | tupl
 
 
 @given(st.lists(st.binary(max_size=60), max_size=6))
+@example([b"", b"CONN"])
+@example([b"P", b"OST / HTTP/1.1"])
 @settings(deadline=None)
 def test_any_bytes_are_survived_from_the_start(chunks: list[bytes]) -> None:
     run(Peer(TIGHT, greet=False), list(chunks))

@@ -126,16 +126,6 @@ class Connection:
         """No new calls are taken."""
         self.closed = False
         """Nothing more will be read; the transport should be closed once ``take`` gives nothing."""
-        self.out.parts.append(
-            frames.settings(
-                {
-                    frames.MAX_CONCURRENT_STREAMS: limits.streams,
-                    frames.INITIAL_WINDOW_SIZE: min(limits.message_bytes + WINDOW_SLACK, frames.LARGEST),
-                    frames.MAX_HEADER_LIST_SIZE: limits.header_list_bytes,
-                }
-            )
-            + frames.window_update(0, RECEIVE_WINDOW - frames.DEFAULT_WINDOW)
-        )
 
     @property
     def finished(self) -> bool:
@@ -177,7 +167,7 @@ class Connection:
         """Whether the preface and the head of the first frame came. Raises ConnectionFault when they cannot any more."""
         preface = frames.PREFACE
         if data[:4] in _HTTP1:
-            self.out.parts = [_NO_HTTP2]
+            self.out.parts.append(_NO_HTTP2)
             self.closed = True
             return False
         if data[: len(preface)] != preface[: len(data)]:
@@ -187,7 +177,18 @@ class Connection:
         if data[len(preface) + 3] != frames.SETTINGS or data[len(preface) + 4] & frames.ACK:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame must be SETTINGS")
         self.greeted = True
+        self._introduce()
         return True
+
+    def _introduce(self) -> None:
+        limits = self.limits
+        chosen = {
+            frames.MAX_CONCURRENT_STREAMS: limits.streams,
+            frames.INITIAL_WINDOW_SIZE: min(limits.message_bytes + WINDOW_SLACK, frames.LARGEST),
+            frames.MAX_HEADER_LIST_SIZE: limits.header_list_bytes,
+        }
+        self.out.parts.append(frames.settings(chosen))
+        self.out.parts.append(frames.window_update(0, RECEIVE_WINDOW - frames.DEFAULT_WINDOW))
 
     def _read_frames(self, data: bytes, at: int) -> int:
         """Reads whole frames from ``at``; returns where the first incomplete one begins."""
