@@ -1,8 +1,8 @@
 """Lists and counts of workflow executions, for plain filters.
 
 A query is empty or a conjunction of equalities on WorkflowId, RunId, WorkflowType and ExecutionStatus (also ``IN``);
-a count may be grouped by ExecutionStatus. Anything beyond that is refused with the text clients know for a query that cannot be
-understood.
+a count may be grouped by ExecutionStatus. Anything beyond that is refused with the text clients know for a query that
+cannot be understood.
 """
 
 import re
