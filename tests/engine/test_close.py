@@ -14,6 +14,7 @@ from tests.engine.activities import boom, scheduled
 from tests.engine.story_commands import timer
 from tests.engine.support import NAMESPACE, World, payloads
 from tests.engine.words import (
+    ask_cancel,
     begun,
     closing,
     command,
@@ -213,6 +214,21 @@ def test_two_runs_of_a_chain_begin_a_second_apart() -> None:
     assert said(world.history[0]).first_workflow_task_backoff == length(0.75)
     world.pass_time(SECOND)
     assert world.names() == ["WF_STARTED", "WFT_SCHEDULED"]
+
+
+def test_the_second_is_counted_from_the_time_at_which_the_run_was_to_begin() -> None:
+    world = begun(workflow_start_delay=length(5))
+    world.pass_time(5 * SECOND + SECOND // 4)
+    world.step(closing(10))
+    assert said(world.history[0]).first_workflow_task_backoff == length(0.75)
+
+
+def test_a_run_that_is_wakened_before_its_time_has_lived_from_its_start() -> None:
+    world = begun(workflow_start_delay=length(600))
+    world.pass_time(SECOND // 4)
+    ask_cancel(world)
+    world.step(closing(10))
+    assert said(world.history[0]).first_workflow_task_backoff == length(0.75)
 
 
 def test_a_wished_backoff_is_kept() -> None:

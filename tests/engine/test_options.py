@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tenuto.engine import agenda, options, types
+from tenuto.engine.chain import Terms
 from tenuto.engine.types import Reason
 from tenuto.limits import SECOND
 from tenuto.wire import common, field_mask_pb2, workflow
@@ -39,6 +40,11 @@ def change(*paths: str, **options: Any) -> types.UpdateOptions:
     )
 
 
+def terms(world: World) -> Terms:
+    assert world.chain is not None
+    return world.chain.current.terms
+
+
 def test_a_change_of_options_is_an_event_that_workers_may_ignore_and_no_task() -> None:
     world = begun()
     world.step()
@@ -70,6 +76,28 @@ def test_a_versioning_override_can_be_set_and_taken_away() -> None:
     assert said(last(world)).versioning_override == override
     world.ask(change("versioning_override"))
     assert said(last(world)).unset_versioning_override
+
+
+def test_only_a_run_without_an_override_counts_as_unversioned() -> None:
+    world = begun()
+    world.step()
+    seen = []
+    for versioning in ({"versioning_override": workflow.VersioningOverride(auto_upgrade=True)}, {}):
+        seen.append("BuildIds" in terms(world).search_attributes)
+        world.ask(change("versioning_override", **versioning))
+    assert [*seen, "BuildIds" in terms(world).search_attributes] == [True, False, True]
+
+
+def test_a_task_of_a_run_with_an_override_leaves_no_build_id() -> None:
+    world = begun(versioning_override=workflow.VersioningOverride(auto_upgrade=True))
+    world.step()
+    assert "BuildIds" not in terms(world).search_attributes
+
+
+def test_deprecated_words_for_an_override_become_present_ones() -> None:
+    world = begun()
+    world.ask(change("versioning_override", versioning_override=workflow.VersioningOverride(behavior=2)))
+    assert said(last(world)).versioning_override == workflow.VersioningOverride(auto_upgrade=True)
 
 
 def test_no_run_is_tied_to_a_version_that_no_worker_has() -> None:

@@ -88,6 +88,8 @@ class Terms(msgspec.Struct, array_like=True):
     """Serialized WorkflowExecutionStartedEventAttributes, kept only for runs that may be retried or repeated by cron."""
     run_timeout_named: bool = False
     """The first event names a run timeout, be it zero; descriptions then do too."""
+    was_overridden: bool = False
+    """A versioning override was taken away; descriptions show an empty place where it was."""
     execution_timeout_named: bool = False
     """The same of the execution timeout."""
 

@@ -107,6 +107,8 @@ def _put_values(result: workflow.WorkflowExecutionInfo, run: Run, terms: Terms) 
         result.most_recent_worker_version_stamp.ParseFromString(run.worker_stamp)
     if terms.versioning_override:
         _put_override(result, terms.versioning_override)
+    elif terms.was_overridden:
+        result.versioning_info.SetInParent()
 
 
 def _put_override(result: workflow.WorkflowExecutionInfo, raw: bytes) -> None:

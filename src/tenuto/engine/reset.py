@@ -272,7 +272,7 @@ def _operate(rd: RunDraft, message: ws.ResetWorkflowExecutionRequest) -> None:
         options.check_pin(rd, old, new)
         attributes = history.WorkflowExecutionOptionsUpdatedEventAttributes()
         if new.HasField("versioning_override"):
-            attributes.versioning_override.CopyFrom(new.versioning_override)
+            attributes.versioning_override.CopyFrom(options.in_present_words(new.versioning_override))
         else:
             attributes.unset_versioning_override = True
         if new.priority != old.priority:

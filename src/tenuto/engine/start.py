@@ -426,8 +426,10 @@ def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
 
 
 def spaced(rd: RunDraft, backoff: int) -> int:
-    """At least a second between the starts of two runs of a chain (execution-semantics 5.5)."""
-    lifetime = max(rd.now - rd.terms.start_at, 0)
+    """At least a second between the execution times of two runs of a chain (execution-semantics 5.5). A run that closes
+    before its own has come has lived from its start."""
+    began = rd.terms.execution_at if rd.terms.execution_at <= rd.now else rd.terms.start_at
+    lifetime = rd.now - began
     if lifetime + backoff < LIMITS.chain_spacing_ns:
         return LIMITS.chain_spacing_ns - lifetime
     return backoff

@@ -4,6 +4,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from tenuto.engine.options import in_present_words
 from tenuto.engine.retry import validate as retry_problem
 from tenuto.limits import LIMITS
 from tenuto.service import validate
@@ -106,6 +107,7 @@ def _common(made: Starting, namespace: KnownNamespace, now: int, new_id: Callabl
         validate.priority(made.priority)
     if made.HasField("versioning_override"):
         validate.versioning_override(made.versioning_override, made.task_queue.name)
+        made.versioning_override.CopyFrom(in_present_words(made.versioning_override))
     validate.links(made.links)
     if made.HasField("time_skipping_config"):
         unimplemented("The Time-Skipping feature is not enabled for namespace.")
