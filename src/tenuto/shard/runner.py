@@ -101,6 +101,8 @@ class Shard:
         self._fence = 0
         self._task_id = 0
         self._last_now = 0
+        self._read_until = 0
+        """Alarms up to this instant have been read from the store."""
         self._open = False
         self._done: list[Awaited] = []
         """Requests decided in this turn; answered after its commit."""
@@ -141,7 +143,7 @@ class Shard:
         self._cache.clear()
         self._alarms.clear()
         self._offers.clear()
-        self._alarms.horizon_at = self._clock.now()
+        self._alarms.horizon_at = self._read_until = self._clock.now()
         await self._read_ahead(None)
 
     # ---- requests -------------------------------------------------------------------------------------------------------
@@ -358,7 +360,7 @@ class Shard:
         while self._open:
             await pause(self._clock, SWEEP_NS)
             try:
-                await self._read_ahead((self._alarms.horizon_at, ChainKey("\U0010ffff", "")))
+                await self._read_ahead((self._read_until, ChainKey("\U0010ffff", "")))
                 for key, run_id in await self._store.expired(self._id, self._clock.now(), DUE_PAGE):
                     self._post(Awaited(key, types.ExpireRun(run_id), None))
             except StoreError as error:
@@ -366,15 +368,16 @@ class Shard:
 
     async def _read_ahead(self, after: tuple[int, ChainKey] | None) -> None:
         until = self._clock.now() + HORIZON_NS
+        # First the horizon, then the reading: a chain that commits meanwhile, after the store has looked, arms itself.
+        self._alarms.horizon_at = max(self._alarms.horizon_at, until)
         while True:
             page = await self._store.due(self._id, after, until, DUE_PAGE)
             for at, key in page:
-                self._alarms.horizon_at = max(self._alarms.horizon_at, at)
                 self._alarms.arm(at, key)
             if len(page) < DUE_PAGE:
                 break
             after = page[-1]
-        self._alarms.horizon_at = max(self._alarms.horizon_at, until)
+        self._read_until = until
 
     # ---- failure --------------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,8 @@ class Options:
     updates: bool
     small_cache: bool
     """Chains are evicted from memory all the time."""
+    small_bounds: float
+    """Chance that each bound of the product is made small (see ``bounds``)."""
     small_window: bool
     """Matching takes only a few offers of a queue."""
 
@@ -103,6 +105,7 @@ def draw(seed: int) -> Options:
         children=chance.random() < 0.7,
         updates=chance.random() < 0.7,
         small_cache=chance.random() < 0.3,
+        small_bounds=_maybe(chance, 0.4, 0.2, 1),
         small_window=chance.random() < 0.15,
     )
 

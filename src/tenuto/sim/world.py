@@ -15,6 +15,7 @@ from typing import Any
 from tenuto._loop import LoopError
 from tenuto.engine import codec
 from tenuto.sim import options as sim_options
+from tenuto.sim.bounds import shrunk
 from tenuto.sim.checkers import (
     ActivityOnce,
     All,
@@ -213,9 +214,15 @@ class World:
                 if not self.healed:
                     owner = self._chance.choice(self.nodes)
                     self._give_lease(owner)
-                if not owner.serving and not owner.booting:
-                    owner.boot()
+                self._begin_anew(owner)
             await asyncio.sleep(self._chance.uniform(0.05, 1))
+
+    def _begin_anew(self, heir: Node) -> None:
+        """Whoever gets the lease acquires the shard, even if it still believes in a former lease."""
+        if heir.serving or heir.booting:
+            heir.crash()
+            self.network.died(heir)
+        heir.boot()
 
     # ---- workers ------------------------------------------------------------------------------------------------------
 
@@ -276,10 +283,7 @@ class World:
                 self.network.died(former)
             return
         self._give_lease(heir)
-        if heir.serving or heir.booting:
-            heir.crash()
-            self.network.died(heir)
-        heir.boot()
+        self._begin_anew(heir)
         self.loop.later(round(self._chance.uniform(0, 8) * SECOND), self._depose, former, former.lives)
 
     def _depose(self, former: Node, life: int) -> None:
@@ -345,7 +349,9 @@ def simulate(
     gc.disable()
     sys.unraisablehook = lambda _: None
     try:
-        outcome = _simulate(seed, options or sim_options.draw(seed), on_trace, only)
+        drawn = options or sim_options.draw(seed)
+        with shrunk(seed, drawn):
+            outcome = _simulate(seed, drawn, on_trace, only)
         # The dead are thrown away now: their ``finally`` blocks run into a closed loop, and nobody minds.
         gc.collect()
         return outcome
