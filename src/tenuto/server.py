@@ -96,14 +96,20 @@ async def serve(config: Config, announce: Callable[[str], None]) -> None:
     except OSError:
         await node.close()
         raise
-    gc.collect()
-    gc.freeze()
+    _calm_collector()
     announce(f"tenuto {__version__}: ready on {config.host}:{port}, storing in {config.db}")
     await _stop_signal()
     announce("tenuto: stopping")
     node.matching.close()
     await frontend.drain(config.drain_seconds)
     await node.close()
+
+
+def _calm_collector() -> None:
+    """What is loaded now stays; and a server makes few cycles, so that looking for them often is wasted."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _frontend(config: Config, service: Service) -> Any:

@@ -123,12 +123,13 @@ class Cache:
 
     def trim(self) -> None:
         """Evict what does not fit. Call between turns only."""
-        if self._total <= self.capacity_bytes:
-            return
-        for key in list(self._entries):
-            if self._total <= self.capacity_bytes:
-                return
-            if not self._entries[key].volatile:
+        kept = 0
+        while self._total > self.capacity_bytes and kept < len(self._entries):
+            key = next(iter(self._entries))
+            if self._entries[key].volatile:
+                self._entries.move_to_end(key)
+                kept += 1
+            else:
                 self.drop(key)
 
     def clear(self) -> None:

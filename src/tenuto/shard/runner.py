@@ -44,7 +44,7 @@ TURN_REQUESTS = 256
 TURN_BYTES = 8 * MIB
 SWEEP_NS = 30 * SECOND
 DUE_PAGE = 1000
-CACHE_BYTES = 96 * MIB
+CACHE_BYTES = 64 * MIB
 UNAVAILABLE = "the shard is not available now, please retry"
 
 
