@@ -7,12 +7,12 @@ import pytest
 from tenuto.engine import types
 from tenuto.engine.types import Reason, Rejected, UpdateNotice, UpdateReply
 from tenuto.limits import DAY, LIMITS, SECOND
-from tenuto.wire import any_pb2, failure, protocol
+from tenuto.wire import any_pb2, duration_pb2, failure, protocol
 from tenuto.wire import command as wire_command
 from tenuto.wire import update as wire_update
 from tenuto.wire import workflowservice as ws
 
-from .support import World, payloads, start_message, token_of
+from .support import World, payloads, reload, start_message, token_of
 
 ADMITTED, ACCEPTED, COMPLETED = 1, 2, 3
 
@@ -704,3 +704,13 @@ def test_update_with_start_replaces_an_open_run_when_it_must(world: World) -> No
     assert reply.start is not None and reply.start.started and reply.run_id != first
     assert world.names(first)[-1] == "WF_TERMINATED"
     assert len(world.poll().messages) == 1
+
+
+def test_a_first_task_that_an_update_brought_early_is_recorded_when_the_first_wait_is_over() -> None:
+    world = World()
+    world.start(workflow_start_delay=duration_pb2.Duration(seconds=5))
+    send(world)
+    assert world.names() == ["WF_STARTED"]
+    world.pass_time(5 * SECOND)
+    assert world.names() == ["WF_STARTED", "WFT_SCHEDULED"]
+    assert world.chain is not None and reload(world.chain).current.run.task is not None

@@ -222,7 +222,7 @@ def first_task(draft: Draft, request: FirstTask) -> None:
         return
     if rd.run.open and rd.run.awaits_parent:
         rd.note(ParentReady())
-        workflow_task.wake(rd)
+        workflow_task.release(rd)
 
 
 @dataclass(frozen=True, slots=True)

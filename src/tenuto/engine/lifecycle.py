@@ -35,7 +35,7 @@ class BackoffOver:
 
 def _end_backoff(rd: RunDraft) -> None:
     rd.note(BackoffOver())
-    workflow_task.wake(rd)
+    workflow_task.release(rd)
 
 
 @dataclass(frozen=True, slots=True)

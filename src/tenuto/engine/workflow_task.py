@@ -51,6 +51,16 @@ def wake(rd: RunDraft, *, speculative: bool = False, break_backoff: bool = False
     schedule(rd, SPECULATIVE if speculative else NORMAL)
 
 
+def release(rd: RunDraft) -> None:
+    """Nothing holds the first workflow task back any more. An update may have brought a speculative one before its time: that
+    lives in memory only, and the run would never begin once it is lost; so it becomes a recorded one."""
+    task = rd.run.task
+    if task is not None and task.kind == SPECULATIVE:
+        rd.write_task_events()
+    else:
+        wake(rd)
+
+
 def schedule(rd: RunDraft, kind: int = NORMAL, original_at: int = 0) -> None:
     """Make the next workflow task. Buffered events are flushed first, and then it is a fresh, recorded one."""
     run = rd.run
