@@ -708,9 +708,9 @@ def test_update_with_start_replaces_an_open_run_when_it_must(world: World) -> No
 
 def test_a_first_task_that_an_update_brought_early_is_recorded_when_the_first_wait_is_over() -> None:
     world = World()
-    world.start(workflow_start_delay=duration_pb2.Duration(seconds=5))
+    world.start(workflow_start_delay=duration_pb2.Duration(seconds=3))
     send(world)
     assert world.names() == ["WF_STARTED"]
-    world.pass_time(5 * SECOND)
+    world.pass_time(3 * SECOND)
     assert world.names() == ["WF_STARTED", "WFT_SCHEDULED"]
     assert world.chain is not None and reload(world.chain).current.run.task is not None

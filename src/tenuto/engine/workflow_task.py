@@ -52,8 +52,10 @@ def wake(rd: RunDraft, *, speculative: bool = False, break_backoff: bool = False
 
 
 def release(rd: RunDraft) -> None:
-    """Nothing holds the first workflow task back any more. An update may have brought a speculative one before its time: that
-    lives in memory only, and the run would never begin once it is lost; so it becomes a recorded one."""
+    """Nothing holds the first workflow task back any more.
+
+    An update may have brought a speculative one before its time. That lives in memory only, and the run would never begin
+    once it is lost; so it becomes a recorded one."""
     task = rd.run.task
     if task is not None and task.kind == SPECULATIVE:
         rd.write_task_events()
@@ -199,7 +201,9 @@ def _worker_of(poll: ws.PollWorkflowTaskQueueRequest | None) -> bytes:
     said = poll.worker_version_capabilities
     if not said.build_id:
         return b""
-    return common.WorkerVersionStamp(build_id=said.build_id, use_versioning=said.use_versioning).SerializeToString()
+    return common.WorkerVersionStamp(
+        build_id=said.build_id, use_versioning=said.use_versioning
+    ).SerializeToString()
 
 
 def begin(
