@@ -68,6 +68,7 @@ class Node:
             address=self._address,
         )
         self.service = Service(core)
+        self.service.resume()
         return self.service
 
     async def _cluster_id(self) -> str:

@@ -1,4 +1,4 @@
-"""The RPCs about namespaces and their search attributes (platform-surface 2, 3.8)."""
+"""The RPCs about namespaces (platform-surface 2)."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ import msgspec
 from tenuto.engine import types
 from tenuto.engine.types import Rejected
 from tenuto.limits import LIMITS
-from tenuto.service import attributes, tokens, validate
+from tenuto.service import tokens, validate
 from tenuto.service.call import Call
 from tenuto.service.core import Core, duration, nanoseconds
 from tenuto.service.errors import Code, ServiceError, invalid
@@ -35,13 +35,14 @@ CAPABILITIES = (
     "poller_autoscaling",
 )
 """What a namespace can do here; clients switch features on these."""
+CLUSTER = "active"
 PAGE = 100
 ERASE_PAGE = 100
 BAD_RETENTION = "A valid retention period is not set on request."
 
 
 class NamespaceCalls:
-    """Register, describe, change and delete namespaces; name their search attributes."""
+    """Register, describe, change and delete namespaces."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -96,8 +97,7 @@ class NamespaceCalls:
         retention = _retention(request.workflow_execution_retention_period)
         if request.is_global_namespace:
             invalid("Cannot register global namespace when not enabled")
-        if request.active_cluster_name not in ("", "active"):
-            invalid(f"Invalid cluster name: {request.active_cluster_name}")
+        _check_clusters(request.active_cluster_name, *(one.cluster_name for one in request.clusters))
         await self._core.namespaces.register(
             NamespaceRecord(
                 "",
@@ -118,7 +118,10 @@ class NamespaceCalls:
         known = self._core.namespaces.named(request.namespace)
         changes = _info_changes(known.record, request) | self._config_changes(known.record, request)
         if request.promote_namespace:
-            invalid("Cannot promote namespace when global namespaces are not enabled")
+            invalid(
+                "global namespace is not enabled on this cluster, cannot update global namespace or promote local "
+                f"namespace: {request.namespace}"
+            )
         if changes:
             known = await self._core.namespaces.change(
                 known, msgspec.structs.replace(known.record, **changes)
@@ -142,7 +145,7 @@ class NamespaceCalls:
                 invalid(f"Bad binary checksum {request.delete_bad_binary} doesn't exists.")
             del binaries[request.delete_bad_binary]
         if len(binaries) > 10:
-            invalid("Total resetBinaries cannot exceed the max limit 10, your request has %d" % len(binaries))
+            invalid(f"Total resetBinaries cannot exceed the max limit 10, your request has {len(binaries)}")
         if binaries != record.bad_binaries:
             changes["bad_binaries"] = binaries
         return changes
@@ -161,7 +164,7 @@ class NamespaceCalls:
     ) -> ops.DeleteNamespaceResponse:
         """Frees the name at once; runs go in the background."""
         if request.namespace and request.namespace_id:
-            invalid("Only one of namespace name or Id should be specified on request.")
+            invalid("Only one of namespace name or Id should be set on request.")
         if not request.namespace and not request.namespace_id:
             invalid("Namespace not set on request.")
         all_known = self._core.namespaces
@@ -173,13 +176,22 @@ class NamespaceCalls:
         if known.id == SYSTEM_ID:
             raise ServiceError(Code.FAILED_PRECONDITION, "unable to delete system namespace")
         deleted = await all_known.delete(known)
+        self._begin_erasing(deleted)
+        return ops.DeleteNamespaceResponse(deleted_namespace=deleted.name)
+
+    def resume(self) -> None:
+        """Go on deleting the runs of namespaces that were deleted before this process began."""
+        for known in self._core.namespaces.listed():
+            if known.record.state == DELETED:
+                self._begin_erasing(known)
+
+    def _begin_erasing(self, deleted: KnownNamespace) -> None:
         task = asyncio.get_running_loop().create_task(self._erase(deleted))
         self._erasing.add(task)
         task.add_done_callback(self._erasing.discard)
-        return ops.DeleteNamespaceResponse(deleted_namespace=deleted.name)
 
     async def _erase(self, deleted: KnownNamespace) -> None:
-        """Delete all runs of a deleted namespace. What a crash interrupts, retention finishes."""
+        """Delete all runs of a deleted namespace. What a crash interrupts, the next process goes on with."""
         core = self._core
         while True:
             page = await core.shards.list_runs(VisibilityFilter(deleted.id), None, ERASE_PAGE)
@@ -191,76 +203,19 @@ class NamespaceCalls:
                 except Rejected:
                     await core.sleep(core.clock.now() + 1_000_000_000)
 
-    # ---- search attributes --------------------------------------------------------------------------------------
-
-    async def add_search_attributes(
-        self, request: ops.AddSearchAttributesRequest, call: Call
-    ) -> ops.AddSearchAttributesResponse:
-        known = call.namespace
-        if not request.search_attributes:
-            invalid("SearchAttributes are not set on request.")
-        aliases = dict(known.record.aliases)
-        for name, kind in request.search_attributes.items():
-            if attributes.reserved(name):
-                invalid(f"Search attribute {name} is reserved by system.")
-            if name in known.attributes:
-                continue
-            field = attributes.free_field(aliases, kind)
-            if kind not in attributes.FIELDS:
-                invalid(f"Unknown search attribute type: {kind}.")
-            if field is None:
-                invalid(
-                    f"Unable to create search attributes: cannot have more than {attributes.FIELDS[kind]} "
-                    f"search attribute of type {attributes.TYPE_NAMES[kind]}."
-                )
-            aliases[field] = name
-        await self._set_aliases(known, aliases)
-        return ops.AddSearchAttributesResponse()
-
-    async def remove_search_attributes(
-        self, request: ops.RemoveSearchAttributesRequest, call: Call
-    ) -> ops.RemoveSearchAttributesResponse:
-        known = call.namespace
-        if not request.search_attributes:
-            invalid("SearchAttributes are not set on request.")
-        for name in request.search_attributes:
-            if attributes.reserved(name):
-                invalid(f"Unable to remove non-custom search attributes: {name}.")
-        gone = set(request.search_attributes)
-        await self._set_aliases(known, {f: n for f, n in known.record.aliases.items() if n not in gone})
-        return ops.RemoveSearchAttributesResponse()
-
-    async def _set_aliases(self, known: KnownNamespace, aliases: dict[str, str]) -> None:
-        if aliases != known.record.aliases:
-            await self._core.namespaces.change(known, msgspec.structs.replace(known.record, aliases=aliases))
-
-    async def list_search_attributes(
-        self, request: ops.ListSearchAttributesRequest, call: Call
-    ) -> ops.ListSearchAttributesResponse:
-        response = ops.ListSearchAttributesResponse()
-        for name, kind in call.namespace.attributes.items():
-            response.custom_attributes[name] = kind  # type: ignore[assignment]
-        for name, kind in (attributes.SYSTEM | attributes.PREDEFINED).items():
-            response.system_attributes[name] = kind  # type: ignore[assignment]
-        return response
-
-    async def get_search_attributes(
-        self, request: ws.GetSearchAttributesRequest, call: Call
-    ) -> ws.GetSearchAttributesResponse:
-        response = ws.GetSearchAttributesResponse()
-        for name, kind in (attributes.SYSTEM | attributes.PREDEFINED).items():
-            response.keys[name] = kind  # type: ignore[assignment]
-        for known in self._core.namespaces.listed():
-            for name, kind in known.attributes.items():
-                response.keys[name] = kind  # type: ignore[assignment]
-        return response
-
 
 def _retention(value: duration_pb2.Duration) -> int:
     retention = nanoseconds(value)
     if retention < LIMITS.retention_minimum_ns:
         invalid(BAD_RETENTION)
     return retention
+
+
+def _check_clusters(*names: str) -> None:
+    """There is one cluster."""
+    for name in names:
+        if name not in ("", CLUSTER):
+            invalid(f"Invalid cluster name: {name}")
 
 
 def _info_changes(record: NamespaceRecord, request: ws.UpdateNamespaceRequest) -> dict[str, Any]:
@@ -273,7 +228,7 @@ def _info_changes(record: NamespaceRecord, request: ws.UpdateNamespaceRequest) -
     if info.data:
         changes["data"] = {**record.data, **info.data}
     if info.state and info.state != record.state:
-        if info.state < record.state:
+        if not record.state < info.state <= DELETED:
             invalid("Invalid namespace state update.")
         changes["state"] = int(info.state)
     return changes
@@ -286,7 +241,7 @@ def _aliases(old: dict[str, str], changes: dict[str, str]) -> dict[str, str]:
         if not name:
             merged.pop(field, None)
         elif field in merged and merged[field] != name:
-            invalid(f'Search attribute field {field} is already allocated to "{merged[field]}"')
+            invalid("Custom search attribute field name already allocated.")
         elif name not in merged.values():
             merged[field] = name
     return merged
@@ -314,7 +269,7 @@ def _describe(known: KnownNamespace, response: Any) -> None:
         entry.reason, entry.operator = binary.reason, binary.operator
     config.custom_search_attribute_aliases.update(record.aliases)
     replication = response.replication_config
-    replication.active_cluster_name = "active"
-    replication.clusters.add(cluster_name="active")
+    replication.active_cluster_name = CLUSTER
+    replication.clusters.add(cluster_name=CLUSTER)
     if known.id != SYSTEM_ID and record.name != "default":
         replication.state = 1

@@ -4,6 +4,7 @@ A query goes to a worker on its own (*direct*) when its run is at rest, else wit
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
@@ -124,10 +125,9 @@ class Queries:
         return notice
 
     async def _drop(self, key: ChainKey, run_id: str, query_id: str) -> None:
-        try:
+        # Refused: the run, or the shard's memory, is gone and the query with it.
+        with contextlib.suppress(Rejected):
             await self._core.shards.submit(key, types.DropQuery(query_id, run_id))
-        except Rejected:
-            pass  # the run, or the shard's memory, is gone and the query with it
 
     # -- direct
 
@@ -152,10 +152,9 @@ class Queries:
     async def _forget_sticky(self, key: ChainKey, reply: types.QueryReply) -> None:
         if not reply.open:
             return
-        try:
+        # Refused: it has closed meanwhile, or does not answer; the normal queue will do.
+        with contextlib.suppress(Rejected):
             await self._core.shards.submit(key, types.ResetSticky(reply.run_id))
-        except Rejected:
-            pass  # it has closed meanwhile, or does not answer: the normal queue will do
 
     async def _ask(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 from tenuto.engine.types import Rejected
 from tenuto.service import system, tokens
 from tenuto.service.activities import Activities
+from tenuto.service.attribute_calls import AttributeCalls
 from tenuto.service.call import Call
 from tenuto.service.core import Core
 from tenuto.service.errors import Code, ServiceError, from_rejected, invalid, namespace_state
@@ -22,6 +23,7 @@ from tenuto.service.taskqueues import TaskQueues
 from tenuto.service.tasks import Tasks
 from tenuto.service.updates import Updates
 from tenuto.service.visibility import Visibility
+from tenuto.service.workers import Workers
 from tenuto.service.workflows import Workflows
 from tenuto.wire import Message
 
@@ -49,6 +51,8 @@ FREE = frozenset(
     }
 )
 """Methods that are not about one existing namespace."""
+OPERATOR = frozenset({"AddSearchAttributes", "RemoveSearchAttributes", "ListSearchAttributes"})
+"""Methods that complain about a missing namespace in other words."""
 STARTING = frozenset({"StartWorkflowExecution", "SignalWithStartWorkflowExecution", "ExecuteMultiOperation"})
 """Methods that a deprecated namespace refuses."""
 BAD_TOKEN = "Error deserializing task token."
@@ -68,6 +72,7 @@ class Service:
         queries = Queries(core, histories)
         activities = Activities(core)
         tasks = Tasks(core, histories, queries, activities)
+        self._namespaces = NamespaceCalls(core)
         self._families: tuple[object, ...] = (
             Workflows(core, tasks),
             Updates(core),
@@ -77,11 +82,17 @@ class Service:
             activities,
             Operations(core),
             TaskQueues(core),
-            NamespaceCalls(core),
+            Workers(core),
+            self._namespaces,
+            AttributeCalls(core),
             Visibility(core),
             system.System(core),
         )
         self._rules: dict[str, Rule | None] = {}
+
+    def resume(self) -> None:
+        """Go on with what an earlier process began in the background: deleting the runs of deleted namespaces."""
+        self._namespaces.resume()
 
     async def call(self, method: str, request: Message, call: Call) -> Message | bytes:
         """Answer one request: a response message, or its serialized bytes. Raises `ServiceError`."""
@@ -110,14 +121,15 @@ class Service:
         fields = request.DESCRIPTOR.fields_by_name
         name: str = request.namespace if "namespace" in fields else ""
         if "task_token" in fields:
+            named = self.core.namespaces.named(name) if name else None
             if not request.task_token:
                 invalid("Task token not set on request.")
             self._take_token(request.task_token, call)
-            if name and self.core.namespaces.named(name).id != call.namespace.id:
+            if named is not None and named.id != call.namespace.id:
                 invalid("Operation requested with a token from a different namespace.")
         else:
             if not name:
-                invalid("Namespace is empty." if "namespace" in fields else "Namespace not set on request.")
+                invalid("Namespace is not set on request." if method in OPERATOR else "Namespace is empty.")
             if len(name) > self.core.limits.id_bytes:
                 invalid("Namespace length exceeds limit.")
             call.namespace = self.core.namespaces.named(name)

@@ -11,8 +11,6 @@ from tenuto.wire import history
 
 EVENT_TAG = 0x0A
 """Field 1, length-delimited: the events of a ``History``."""
-EVENT_ID_TAG = 0x08
-"""Field 1, varint: an event's id, always serialized first."""
 
 
 def varint(value: int) -> bytes:
@@ -54,13 +52,6 @@ def events_in(data: bytes) -> Iterator[tuple[int, int, int]]:
         yield start, body, at
 
 
-def event_id(data: bytes, body: int) -> int:
-    """Id of the event whose message begins at ``body``."""
-    if data[body] != EVENT_ID_TAG:
-        return 0
-    return read_varint(data, body + 1)[0]
-
-
 def cut(row: HistoryRow, first: int, last: int) -> bytes:
     """The row's bytes, without events outside first..last."""
     if row.first_event_id >= first and row.last_event_id <= last:
@@ -83,11 +74,3 @@ def reverse(rows: Sequence[bytes]) -> bytes:
 def serialized(events: Sequence[history.HistoryEvent]) -> bytes:
     """Events that are not stored, as they would stand in a row."""
     return history.History(events=events).SerializeToString() if events else b""
-
-
-def last_event(row: bytes) -> bytes:
-    """The last event of a row, still as a (one-event) ``History``."""
-    start = end = 0
-    for start, _, end in events_in(row):
-        pass
-    return row[start:end]

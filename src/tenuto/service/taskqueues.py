@@ -1,34 +1,33 @@
-"""Task queues and the workers that serve them (platform-surface 6; execution-semantics 1.20)."""
+"""Task queues: what waits and who polls, and limits on dispatch (platform-surface 6)."""
 
 from typing import Any
 
-from tenuto.limits import MINUTE
 from tenuto.matching.types import QueueDescription, QueueKey, QueueKind, QueueStats, RateSource
 from tenuto.service import validate
 from tenuto.service.call import Call
 from tenuto.service.core import Core, duration, timestamp
-from tenuto.service.errors import invalid, not_found
-from tenuto.wire import enums_queue, taskqueue, timestamp_pb2, worker
+from tenuto.service.errors import invalid
+from tenuto.wire import enums_queue, taskqueue, timestamp_pb2
 from tenuto.wire import workflowservice as ws
 
 ZERO_TIME = timestamp_pb2.Timestamp(seconds=-62135596800)
+ENHANCED = enums_queue.DESCRIBE_TASK_QUEUE_MODE_ENHANCED
+STICKY = enums_queue.TASK_QUEUE_KIND_STICKY
+REACHABLE = enums_queue.BUILD_ID_TASK_REACHABILITY_REACHABLE
+STICKY_TEXT = (
+    "Enhanced DescribeTaskQueue is not valid for a sticky queue, use api_mode=UNSPECIFIED or a normal queue."
+)
 UNVERSIONED = "__unversioned__"
 SYSTEM_RATE = 4000.0
-HEARTBEAT_KEPT_NS = 5 * MINUTE
-WORKERS_KEPT = 100_000
 ACTIVITY = enums_queue.TASK_QUEUE_TYPE_ACTIVITY
 WORKFLOW = enums_queue.TASK_QUEUE_TYPE_WORKFLOW
 
 
 class TaskQueues:
-    """Calls about task queues and workers."""
+    """Calls about task queues."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._workers: dict[tuple[str, str], tuple[int, worker.WorkerHeartbeat]] = {}
-        """(namespace id, instance key) -> when it was heard of last, and what it said. Memory only."""
-
-    # ---- queues -------------------------------------------------------------------------------------------------
 
     async def describe_task_queue(
         self, request: ws.DescribeTaskQueueRequest, call: Call
@@ -37,7 +36,9 @@ class TaskQueues:
         kind = QueueKind.ACTIVITY if request.task_queue_type == ACTIVITY else QueueKind.WORKFLOW
         key = QueueKey(call.namespace.id, queue.name, kind)
         response = ws.DescribeTaskQueueResponse()
-        if request.api_mode == 1:
+        if request.api_mode == ENHANCED:
+            if queue.kind == STICKY:
+                invalid(STICKY_TEXT)
             self._enhanced(key, request, response)
             return response
         told = self._core.matching.describe(key)
@@ -65,10 +66,12 @@ class TaskQueues:
         for kind in kinds:
             told = self._core.matching.describe(key._replace(kind=_kind(kind)))
             info = version.types_info[kind]
-            if request.report_pollers:
+            if request.report_pollers or not request.report_stats:
                 info.pollers.extend(self._pollers(told))
-            if request.report_stats:
+            if request.report_stats or not request.report_pollers:
                 _stats(info.stats, told.stats)
+        if request.report_task_reachability:
+            version.task_reachability = REACHABLE
 
     def _pollers(self, told: QueueDescription) -> list[taskqueue.PollerInfo]:
         pollers = []
@@ -92,19 +95,22 @@ class TaskQueues:
         self, request: ws.UpdateTaskQueueConfigRequest, call: Call
     ) -> ws.UpdateTaskQueueConfigResponse:
         """Limits on dispatch. They live as long as this process."""
-        validate.queue_name(request.task_queue)
+        name = request.task_queue
+        if name.startswith(validate.RESERVED_PREFIX):
+            invalid(f"invalid task queue partition name {name}")
+        validate.queue_name(name)
         if request.task_queue_type == WORKFLOW and request.HasField("update_queue_rate_limit"):
             invalid("Setting rate limit on workflow task queues is not allowed.")
-        kind = _kind(request.task_queue_type or ACTIVITY)
-        key = QueueKey(call.namespace.id, request.task_queue, kind)
+        _check_weights(request)
+        key = QueueKey(call.namespace.id, name, _kind(request.task_queue_type or ACTIVITY))
         matching = self._core.matching
         if request.HasField("update_queue_rate_limit"):
             update = request.update_queue_rate_limit
-            rate = update.rate_limit.requests_per_second if update.HasField("rate_limit") else None
+            rate = _rate(update, "UpdateQueueRateLimit")
             matching.set_rate_limit(key, rate, update.reason, request.identity)
         if request.HasField("update_fairness_key_rate_limit_default"):
             update = request.update_fairness_key_rate_limit_default
-            rate = update.rate_limit.requests_per_second if update.HasField("rate_limit") else None
+            rate = _rate(update, "UpdateFairnessKeyRateLimitDefault")
             matching.set_fairness_rate_limit(key, rate, update.reason, request.identity)
         for fairness_key, weight in request.set_fairness_weight_overrides.items():
             matching.set_fairness_weight(key, fairness_key, weight)
@@ -115,72 +121,6 @@ class TaskQueues:
         _config(response.config, matching.describe(key))
         return response
 
-    # ---- workers ------------------------------------------------------------------------------------------------
-
-    async def shutdown_worker(
-        self, request: ws.ShutdownWorkerRequest, call: Call
-    ) -> ws.ShutdownWorkerResponse:
-        """A worker goes: its sticky queue is refused at once, so that nothing waits for it."""
-        if request.sticky_task_queue:
-            self._core.matching.unload_sticky_named(call.namespace.id, request.sticky_task_queue)
-        if request.HasField("worker_heartbeat"):
-            self._remember(call, request.worker_heartbeat)
-        return ws.ShutdownWorkerResponse()
-
-    async def record_worker_heartbeat(
-        self, request: ws.RecordWorkerHeartbeatRequest, call: Call
-    ) -> ws.RecordWorkerHeartbeatResponse:
-        for heartbeat in request.worker_heartbeat:
-            self._remember(call, heartbeat)
-        return ws.RecordWorkerHeartbeatResponse()
-
-    def _remember(self, call: Call, heartbeat: worker.WorkerHeartbeat) -> None:
-        now = self._core.clock.now()
-        if len(self._workers) >= WORKERS_KEPT:
-            self._workers.pop(next(iter(self._workers)))
-        name = (call.namespace.id, heartbeat.worker_instance_key)
-        self._workers.pop(name, None)
-        self._workers[name] = (now, heartbeat)
-
-    def _known(self, call: Call) -> list[worker.WorkerHeartbeat]:
-        oldest = self._core.clock.now() - HEARTBEAT_KEPT_NS
-        for name, (seen_at, _) in list(self._workers.items()):
-            if seen_at < oldest:
-                del self._workers[name]
-        return [
-            said
-            for (namespace_id, _), (_, said) in self._workers.items()
-            if namespace_id == call.namespace.id
-        ]
-
-    async def list_workers(self, request: ws.ListWorkersRequest, call: Call) -> ws.ListWorkersResponse:
-        if request.query:
-            invalid("invalid query: filters on workers are not supported")
-        response = ws.ListWorkersResponse()
-        for heartbeat in self._known(call):
-            response.workers_info.add(worker_heartbeat=heartbeat)
-        return response
-
-    async def describe_worker(
-        self, request: ws.DescribeWorkerRequest, call: Call
-    ) -> ws.DescribeWorkerResponse:
-        for heartbeat in self._known(call):
-            if heartbeat.worker_instance_key == request.worker_instance_key:
-                response = ws.DescribeWorkerResponse()
-                response.worker_info.worker_heartbeat.CopyFrom(heartbeat)
-                return response
-        not_found(f"Worker {request.worker_instance_key} not found")
-
-    async def poll_nexus_task_queue(
-        self, request: ws.PollNexusTaskQueueRequest, call: Call
-    ) -> ws.PollNexusTaskQueueResponse:
-        """Parks and answers empty: there are no Nexus tasks. Heartbeats ride along."""
-        for heartbeat in request.worker_heartbeat:
-            self._remember(call, heartbeat)
-        core = self._core
-        await core.sleep(core.long_poll_until(call.deadline_at, core.limits.task_poll_ns))
-        return ws.PollNexusTaskQueueResponse()
-
 
 def _kind(number: int) -> QueueKind:
     """Raises INVALID_ARGUMENT for a type of queue that has no queues here."""
@@ -188,6 +128,25 @@ def _kind(number: int) -> QueueKind:
         return QueueKind(number)
     except ValueError:
         invalid(f"unsupported task queue type: {number}")
+
+
+def _rate(update: ws.UpdateTaskQueueConfigRequest.RateLimitUpdate, field: str) -> float | None:
+    """Dispatches per second that an update sets; None: it unsets the limit."""
+    if not update.HasField("rate_limit"):
+        return None
+    rate = update.rate_limit.requests_per_second
+    if rate < 0:
+        invalid(f"RequestsPerSecond for {field} rate limit must be non-negative.")
+    return rate
+
+
+def _check_weights(request: ws.UpdateTaskQueueConfigRequest) -> None:
+    unset = set(request.unset_fairness_weight_overrides)
+    for key, weight in request.set_fairness_weight_overrides.items():
+        if weight <= 0:
+            invalid(f'invalid fairness weight weight for key "{key}": must be greater than zero')
+        if key in unset:
+            invalid(f'fairness weight override key "{key}" present in both set and unset lists')
 
 
 def _stats(target: taskqueue.TaskQueueStats, stats: QueueStats) -> None:

@@ -38,7 +38,8 @@ class Updates:
             key, types.Update(request, execution.run_id)
         )
         reply = await self._waited(key, reply, _wanted(request), call)
-        return self._response(call.namespace.name, key, reply)
+        await self._fill(key, reply)
+        return self._response(call.namespace.name, key, reply, request.request.request_id)
 
     def _prepared(self, request: ws.UpdateWorkflowExecutionRequest) -> ws.UpdateWorkflowExecutionRequest:
         """The update as the engine wants it: an id and a wait policy. Raises INVALID_ARGUMENT, PERMISSION_DENIED."""
@@ -150,7 +151,7 @@ class Updates:
                     reply.outcome = event.workflow_execution_update_completed_event_attributes.outcome
 
     def _response(
-        self, namespace: str, key: ChainKey, reply: types.UpdateReply
+        self, namespace: str, key: ChainKey, reply: types.UpdateReply, request_id: str
     ) -> ws.UpdateWorkflowExecutionResponse:
         if reply.error is not None:
             raise reply.error
@@ -171,7 +172,7 @@ class Updates:
             workflow.reason = "Update rejected"
         elif reply.stage != ADMITTED:
             response.link.CopyFrom(
-                links.by_request(namespace, key.workflow_id, reply.run_id, "", links.ACCEPTED)
+                links.by_request(namespace, key.workflow_id, reply.run_id, request_id, links.ACCEPTED)
             )
         return response
 
@@ -200,10 +201,10 @@ class Updates:
                     continue
             break
         await self._fill(key, reply)
-        return self._both(call.namespace.name, key, reply, remembered)
+        return self._both(call.namespace.name, key, reply, remembered, update.request.request_id)
 
     def _both(
-        self, namespace: str, key: ChainKey, reply: types.UpdateReply, remembered: bool
+        self, namespace: str, key: ChainKey, reply: types.UpdateReply, remembered: bool, request_id: str
     ) -> ws.ExecuteMultiOperationResponse:
         """``remembered``: the update had been completed before this call, whose answer is shorter then."""
         if reply.error is not None:
@@ -211,7 +212,7 @@ class Updates:
         response = ws.ExecuteMultiOperationResponse()
         assert reply.start is not None, "update-with-start answers for its start as well"
         started = start_response(namespace, key.workflow_id, reply.start)
-        updated = self._response(namespace, key, reply)
+        updated = self._response(namespace, key, reply, request_id)
         if not reply.start.started:
             started.first_execution_run_id = ""
         if remembered:

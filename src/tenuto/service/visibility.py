@@ -7,9 +7,9 @@ cannot be understood.
 
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
-from tenuto.service import tokens
+from tenuto.service import filters, tokens
 from tenuto.service.attributes import PREDEFINED, SYSTEM
 from tenuto.service.call import Call
 from tenuto.service.core import Core, nanoseconds
@@ -31,12 +31,10 @@ STATUSES = {
     "Paused": 8,
 }
 _NUMBERS = {str(number): number for number in STATUSES.values()}
+COLUMNS = frozenset({"WorkflowId", "RunId", "WorkflowType", "ExecutionStatus"})
+"""What lists can be filtered by."""
 CLOSED = (2, 3, 4, 5, 6, 7)
-_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 _GROUP = re.compile(r"(?:^|\s)group\s+by\s+`?(\w+)`?\s*\Z", re.IGNORECASE)
-_LIMIT = re.compile(r"\slimit\s+\d+\s*\Z", re.IGNORECASE)
-_EQUAL = re.compile(r"`?(\w+)`?\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([\w.-]+))\Z")
-_IN = re.compile(r"`?(\w+)`?\s+in\s*\(([^)]*)\)\Z", re.IGNORECASE)
 
 
 def _ungrouped(query: str) -> tuple[str, bool]:
@@ -45,31 +43,29 @@ def _ungrouped(query: str) -> tuple[str, bool]:
     if match is None:
         return query, False
     if match[1] != "ExecutionStatus":
-        invalid("invalid query: operation is not supported: 'GROUP BY' clause is only supported for ExecutionStatus")
+        invalid(
+            "invalid query: operation is not supported: 'GROUP BY' clause is only supported for ExecutionStatus"
+        )
     return query[: match.start()], True
 
 
 def parsed(query: str, namespace_id: str, custom: Any) -> VisibilityFilter:
     """The filter a query means. Raises INVALID_ARGUMENT."""
-    text = query.strip()
-    for clause in (_GROUP, _LIMIT):
-        if match := clause.search(text):
-            words = " ".join(match[0].upper().split()[: 2 if clause is _GROUP else 1])
-            invalid(f"invalid query: operation is not supported: '{words}' clause")
-    found: dict[str, list[str]] = {}
-    for term in _AND.split(text) if text else ():
-        name, values = _term(
-            term.strip().strip("()")
-            if term.count("(") == term.count(")") == 1 and " in" not in term.lower()
-            else term.strip()
-        )
-        if name not in ("WorkflowId", "RunId", "WorkflowType", "ExecutionStatus"):
+    found: dict[str, tuple[str, ...]] = {}
+    for term in filters.conjunction(query):
+        name = term.name
+        if name not in COLUMNS:
             if name in SYSTEM or name in PREDEFINED or name in custom:
-                invalid(f"invalid query: operation is not supported: filter on {name}")
+                filters.unsupported(f"filter on {name}")
             invalid(f"invalid query: invalid search attribute: {name}")
-        if name in found or (name != "ExecutionStatus" and len(values) != 1):
-            invalid(f"invalid query: operation is not supported: several values of {name}")
-        found[name] = values
+        if term.operator not in ("=", "in"):
+            filters.unsupported(f"operator '{term.operator}' for {name}")
+        if not term.quoted and name != "ExecutionStatus":
+            text = f"invalid value type for search attribute {name} of type Keyword: {term.values[0]}"
+            invalid(f"invalid query: invalid expression: {text}")
+        if name in found or (name != "ExecutionStatus" and len(term.values) != 1):
+            filters.unsupported(f"several values of {name}")
+        found[name] = term.values
     statuses = tuple(_status(value) for value in found.get("ExecutionStatus", ()))
     return VisibilityFilter(
         namespace_id,
@@ -80,17 +76,7 @@ def parsed(query: str, namespace_id: str, custom: Any) -> VisibilityFilter:
     )
 
 
-def _term(term: str) -> tuple[str, list[str]]:
-    match = _EQUAL.match(term)
-    if match is not None:
-        return match[1], [next(group for group in match.groups()[1:] if group is not None)]
-    match = _IN.match(term)
-    if match is None:
-        invalid("invalid query: malformed SQL query: only conjunctions of equalities are supported")
-    return match[1], [value.strip().strip("'\"") for value in match[2].split(",")]
-
-
-def _only(found: dict[str, list[str]], name: str) -> str | None:
+def _only(found: dict[str, tuple[str, ...]], name: str) -> str | None:
     values = found.get(name)
     return values[0] if values else None
 
@@ -146,6 +132,8 @@ class Visibility:
     ) -> ws.ListClosedWorkflowExecutionsResponse:
         first, last = _range(request)
         status = request.status_filter.status
+        if request.HasField("status_filter") and status not in CLOSED:
+            invalid("StatusFilter must be specified and must be not Running.")
         wanted = VisibilityFilter(
             call.namespace.id,
             workflow_id=request.execution_filter.workflow_id or None,
@@ -200,9 +188,21 @@ class Visibility:
             )
 
 
+_AT_CLOSE: tuple[Literal["history_length", "history_size_bytes", "state_transition_count"], ...] = (
+    "history_length",
+    "history_size_bytes",
+    "state_transition_count",
+)
+"""What lists tell of closed runs only."""
+
+
 def shown(row: VisibilityRow) -> workflow.WorkflowExecutionInfo:
     """A row as lists show it; the length of an open run's history is not told."""
-    return workflow.WorkflowExecutionInfo.FromString(row.info)
+    info = workflow.WorkflowExecutionInfo.FromString(row.info)
+    if row.close_at is None:
+        for field in _AT_CLOSE:
+            info.ClearField(field)
+    return info
 
 
 def _range(request: Any) -> tuple[int | None, int | None]:
@@ -211,4 +211,6 @@ def _range(request: Any) -> tuple[int | None, int | None]:
     times = request.start_time_filter
     first = nanoseconds(times.earliest_time) if times.HasField("earliest_time") else None
     last = nanoseconds(times.latest_time) if times.HasField("latest_time") else None
+    if first is not None and last is not None and first > last:
+        invalid("EarliestTime in StartTimeFilter should not be larger than LatestTime.")
     return first, last

@@ -141,6 +141,8 @@ class Workflows:
         execution = validate.execution(request, "workflow_execution")
         if not request.HasField("update_mask") or not request.update_mask.paths:
             invalid("UpdateMask is required")
+        if not request.HasField("workflow_execution_options"):
+            invalid("WorkflowExecutionOptions is required")
         for path in request.update_mask.paths:
             if not validate.names_field(workflow.WorkflowExecutionOptions.DESCRIPTOR, path):
                 invalid(

@@ -1,0 +1,149 @@
+"""The registry of workers: what their heartbeats said, for a while, in memory only (platform-surface 6.8)."""
+
+from collections.abc import Callable
+
+from tenuto.limits import MINUTE
+from tenuto.matching.types import QueueKind
+from tenuto.service import filters
+from tenuto.service.call import Call
+from tenuto.service.core import Core
+from tenuto.service.errors import invalid, not_found
+from tenuto.service.filters import Comparison
+from tenuto.service.polls import poll_until, poller_for
+from tenuto.wire import worker
+from tenuto.wire import workflowservice as ws
+
+KEPT_NS = 5 * MINUTE
+KEPT = 100_000
+
+_COLUMNS: dict[str, Callable[[worker.WorkerHeartbeat], str]] = {
+    "WorkerInstanceKey": lambda said: said.worker_instance_key,
+    "WorkerIdentity": lambda said: said.worker_identity,
+    "HostName": lambda said: said.host_info.host_name,
+    "TaskQueue": lambda said: said.task_queue,
+    "DeploymentName": lambda said: said.deployment_version.deployment_name,
+    "BuildId": lambda said: said.deployment_version.build_id,
+    "SdkName": lambda said: said.sdk_name,
+    "SdkVersion": lambda said: said.sdk_version,
+}
+"""What workers can be searched by."""
+
+
+class Workers:
+    """Calls about workers."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._said: dict[tuple[str, str], tuple[int, worker.WorkerHeartbeat]] = {}
+        """(namespace id, instance key) -> when it was heard of last, and what it said; the longest silent first."""
+
+    async def shutdown_worker(
+        self, request: ws.ShutdownWorkerRequest, call: Call
+    ) -> ws.ShutdownWorkerResponse:
+        """A worker goes: its sticky queue is refused at once, so that nothing waits for it."""
+        if request.sticky_task_queue:
+            self._core.matching.unload_sticky_named(call.namespace.id, request.sticky_task_queue)
+        if request.HasField("worker_heartbeat"):
+            self._remember(call, request.worker_heartbeat)
+        return ws.ShutdownWorkerResponse()
+
+    async def record_worker_heartbeat(
+        self, request: ws.RecordWorkerHeartbeatRequest, call: Call
+    ) -> ws.RecordWorkerHeartbeatResponse:
+        for heartbeat in request.worker_heartbeat:
+            self._remember(call, heartbeat)
+        return ws.RecordWorkerHeartbeatResponse()
+
+    async def poll_nexus_task_queue(
+        self, request: ws.PollNexusTaskQueueRequest, call: Call
+    ) -> ws.PollNexusTaskQueueResponse:
+        """Parks and answers empty: there are no Nexus tasks. Heartbeats ride along."""
+        until = poll_until(self._core, call.deadline_at)
+        poller = poller_for(request, call.namespace.id, QueueKind.NEXUS, self._core.new_id())
+        for heartbeat in request.worker_heartbeat:
+            self._remember(call, heartbeat)
+        await self._core.matching.poll(poller, until)
+        return ws.PollNexusTaskQueueResponse()
+
+    async def list_workers(self, request: ws.ListWorkersRequest, call: Call) -> ws.ListWorkersResponse:
+        response = ws.ListWorkersResponse()
+        for said in self._matching(call, request.query):
+            response.workers_info.add(worker_heartbeat=said)
+            response.workers.append(_summary(said))
+        return response
+
+    async def count_workers(self, request: ws.CountWorkersRequest, call: Call) -> ws.CountWorkersResponse:
+        return ws.CountWorkersResponse(count=len(self._matching(call, request.query)))
+
+    async def describe_worker(
+        self, request: ws.DescribeWorkerRequest, call: Call
+    ) -> ws.DescribeWorkerResponse:
+        self._forget_silent()
+        known = self._said.get((call.namespace.id, request.worker_instance_key))
+        if known is None:
+            not_found(f"Worker {request.worker_instance_key} not found")
+        response = ws.DescribeWorkerResponse()
+        response.worker_info.worker_heartbeat.CopyFrom(known[1])
+        return response
+
+    def _remember(self, call: Call, heartbeat: worker.WorkerHeartbeat) -> None:
+        name = (call.namespace.id, heartbeat.worker_instance_key)
+        self._said.pop(name, None)
+        if len(self._said) >= KEPT:
+            del self._said[next(iter(self._said))]
+        self._said[name] = (self._core.clock.now(), heartbeat)
+
+    def _forget_silent(self) -> None:
+        oldest = self._core.clock.now() - KEPT_NS
+        silent = []
+        for name, (heard_at, _) in self._said.items():
+            if heard_at >= oldest:
+                break
+            silent.append(name)
+        for name in silent:
+            del self._said[name]
+
+    def _matching(self, call: Call, query: str) -> list[worker.WorkerHeartbeat]:
+        terms = filters.conjunction(query)
+        self._forget_silent()
+        return [
+            said
+            for (namespace_id, _), (_, said) in self._said.items()
+            if namespace_id == call.namespace.id and all(_holds(term, said) for term in terms)
+        ]
+
+
+def _holds(term: Comparison, said: worker.WorkerHeartbeat) -> bool:
+    column = _COLUMNS.get(term.name)
+    if column is None:
+        invalid(f"invalid query: unknown or unsupported worker filter: {term.name}")
+    value = column(said)
+    match term.operator:
+        case "=" | "in":
+            return value in term.values
+        case "!=":
+            return value not in term.values
+        case "starts_with":
+            return value.startswith(term.values[0])
+    return filters.unsupported(f"operator '{term.operator}' for worker filter {term.name}")
+
+
+def _summary(said: worker.WorkerHeartbeat) -> worker.WorkerListInfo:
+    summary = worker.WorkerListInfo(
+        worker_instance_key=said.worker_instance_key,
+        worker_identity=said.worker_identity,
+        task_queue=said.task_queue,
+        sdk_name=said.sdk_name,
+        sdk_version=said.sdk_version,
+        status=said.status,
+        host_name=said.host_info.host_name,
+        worker_grouping_key=said.host_info.worker_grouping_key,
+        process_id=said.host_info.process_id,
+        plugins=said.plugins,
+        drivers=said.drivers,
+    )
+    if said.HasField("deployment_version"):
+        summary.deployment_version.CopyFrom(said.deployment_version)
+    if said.HasField("start_time"):
+        summary.start_time.CopyFrom(said.start_time)
+    return summary
