@@ -23,6 +23,8 @@ class Story:
     open: bool = True
     order: int = 0
     """The how manyeth run of its chain."""
+    deleted: bool = False
+    """A client had it deleted; its events are remembered here alone."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class Chronicle:
         self._disk = disk
         self.runs: dict[ChainKey, dict[str, Story]] = {}
         self.current: dict[ChainKey, str] = {}
+        self.pruned: set[str] = set()
+        """Workflow ids of which runs were deleted: nothing is promised about them any more."""
 
     def stories(self) -> list[Story]:
         return [story for runs in self.runs.values() for story in runs.values()]
@@ -58,6 +62,8 @@ class Chronicle:
             if record.record is not None:
                 run = codec.decode_closed(record.record).run
                 self._grow(shard, record.key, run, news)
+            else:
+                self._delete(record.key, record.run_id)
         place = self._disk.shard(shard)
         for write in batch.chains:
             stored = place.chains.get(write.key)
@@ -68,6 +74,12 @@ class Chronicle:
             self._grow(shard, write.key, chain.current.run, news)
             self.current[write.key] = chain.current.run.run_id
         return news
+
+    def _delete(self, key: ChainKey, run_id: str) -> None:
+        self.pruned.add(key.workflow_id)
+        story = self.runs.get(key, {}).get(run_id)
+        if story is not None:
+            story.deleted, story.open = True, False
 
     def _check_rewrites(self, batch: Batch, news: News) -> None:
         for write in batch.history:
@@ -90,6 +102,8 @@ class Chronicle:
         if story is None:
             story = runs[run.run_id] = Story(key, run.run_id, order=len(runs))
         known, last = len(story.events), run.next_event_id - 1
+        if story.deleted:
+            return
         story.open = run.open
         if last < known:
             news.broken.append(f"{_name(story)}: had {known} events and now has {last}")

@@ -51,6 +51,10 @@ class Options:
     eager: float
     """Share of starts and activities that ask for eager execution."""
     resets: bool
+    deletes: bool
+    cron: bool
+    pauses: bool
+    """Clients pause and unpause activities."""
     children: bool
     updates: bool
     small_cache: bool
@@ -102,6 +106,9 @@ def draw(seed: int) -> Options:
         worker_failures=_maybe(chance, 0.4 * trouble, 0.01, 0.2),
         eager=_maybe(chance, 0.3, 0.2, 1),
         resets=chance.random() < 0.4,
+        deletes=chance.random() < 0.15,
+        cron=chance.random() < 0.15,
+        pauses=chance.random() < 0.25,
         children=chance.random() < 0.7,
         updates=chance.random() < 0.7,
         small_cache=chance.random() < 0.3,

@@ -4,9 +4,12 @@ A call that was lost is repeated under the same request id, as the protocol's cl
 """
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from tenuto.engine.chain import Chain
 from tenuto.sim.chronicle import Chronicle
 from tenuto.sim.network import CallFailed
 from tenuto.sim.options import Options
@@ -29,6 +32,8 @@ class Auditor:
     async def run(self) -> None:
         """The checkers listen to the answers."""
         for story in self._chronicle.stories():
+            if story.key.workflow_id in self._chronicle.pruned:
+                continue
             asked = execution(story.key.workflow_id, story.run_id)
             await self._read(
                 "DescribeWorkflowExecution", ws.DescribeWorkflowExecutionRequest(execution=asked)
@@ -44,6 +49,39 @@ class Auditor:
                 return
             except CallFailed:
                 await asyncio.sleep(1)
+
+
+class Janitor:
+    """Ends after healing what would go on for ever by itself: cron workflows, and activities that somebody paused."""
+
+    def __init__(self, chains: Callable[[], list[Chain]], ask: Ask) -> None:
+        self._chains = chains
+        self._ask = ask
+        self._count = 0
+
+    async def round(self) -> None:
+        """Look at every chain once."""
+        for chain in self._chains():
+            state = chain.current
+            if not state.run.open:
+                continue
+            asked = execution(chain.key[1])
+            self._count += 1
+            if state.terms.cron:
+                request = ws.TerminateWorkflowExecutionRequest(
+                    workflow_execution=asked, reason=f"janitor {self._count}"
+                )
+                await self._call("TerminateWorkflowExecution", request)
+                continue
+            for activity in state.activities.values():
+                if activity.paused is not None:
+                    unpause = ws.UnpauseActivityRequest(execution=asked, id=activity.activity_id)
+                    await self._call("UnpauseActivity", unpause)
+
+    async def _call(self, method: str, request: Any) -> None:
+        request.namespace = NAMESPACE
+        with contextlib.suppress(CallFailed):
+            await self._ask("janitor", method, request, CALL_NS)
 
 
 class Client:
@@ -70,9 +108,13 @@ class Client:
         kinds = ["start"] * 5 + ["signal"] * 4 + ["signal_with_start"] * 2
         kinds += ["describe", "history", "watch", "query", "query", "cancel", "terminate", "list"]
         if self._options.updates:
-            kinds += ["update"] * 4
+            kinds += ["update"] * 4 + ["update_with_start"] * 2
         if self._options.resets:
             kinds += ["reset"]
+        if self._options.deletes:
+            kinds += ["delete"]
+        if self._options.pauses:
+            kinds += ["pause", "pause", "unpause"]
         kind = self._chance.choice(kinds)
         self._count += 1
         name = f"{self.name}.{self._count}"
@@ -121,6 +163,8 @@ class Client:
             request.workflow_execution_timeout.CopyFrom(duration(round(chance.uniform(1, 60) * SECOND)))
         if chance.random() < 0.15:
             request.workflow_start_delay.CopyFrom(duration(round(chance.uniform(0.1, 5) * SECOND)))
+        elif self._options.cron and chance.random() < 0.3:
+            request.cron_schedule = chance.choice(("@every 3s", "* * * * *"))
 
     async def _start(self, name: str, workflow_id: str) -> None:
         request = ws.StartWorkflowExecutionRequest()
@@ -179,6 +223,50 @@ class Client:
             )
             poll.wait_policy.lifecycle_stage = 3  # type: ignore[assignment]
             await self._insist("PollWorkflowExecutionUpdate", poll, 2 * CALL_NS)
+
+    async def _update_with_start(self, name: str, workflow_id: str) -> None:
+        request = ws.ExecuteMultiOperationRequest()
+        start = request.operations.add().start_workflow
+        self._fill(start, workflow_id, name)
+        start.ClearField("workflow_start_delay")
+        start.ClearField("cron_schedule")
+        start.namespace = NAMESPACE
+        start.workflow_id_conflict_policy = self._chance.choice((1, 2, 2))  # type: ignore[assignment]
+        update = request.operations.add().update_workflow
+        update.namespace = NAMESPACE
+        update.workflow_execution.workflow_id = workflow_id
+        update.request.meta.update_id = name
+        update.request.input.name = "u"
+        update.request.input.args.CopyFrom(payloads(self._chance.choice(("now", "later", "reject"))))
+        update.wait_policy.lifecycle_stage = self._chance.choice((2, 3))  # type: ignore[assignment]
+        await self._insist("ExecuteMultiOperation", request, 2 * CALL_NS)
+
+    async def _delete(self, name: str, workflow_id: str) -> None:
+        asked = execution(*self._chance.choice(self._runs)) if self._runs else execution(workflow_id)
+        request = ws.DeleteWorkflowExecutionRequest(workflow_execution=asked)
+        await self._insist("DeleteWorkflowExecution", request)
+
+    async def _pending(self, workflow_id: str) -> str:
+        """The id of some pending activity; empty when there is none."""
+        asked = ws.DescribeWorkflowExecutionRequest(execution=execution(workflow_id))
+        found = await self._insist("DescribeWorkflowExecution", asked)
+        ids = [activity.activity_id for activity in found.pending_activities] if found is not None else []
+        return self._chance.choice(ids) if ids else ""
+
+    async def _pause(self, name: str, workflow_id: str) -> None:
+        activity_id = await self._pending(workflow_id)
+        if activity_id:
+            asked = execution(workflow_id)
+            request = ws.PauseActivityRequest(
+                execution=asked, id=activity_id, identity=self.name, reason=name
+            )
+            await self._insist("PauseActivity", request)
+
+    async def _unpause(self, name: str, workflow_id: str) -> None:
+        activity_id = await self._pending(workflow_id)
+        if activity_id:
+            request = ws.UnpauseActivityRequest(execution=execution(workflow_id), id=activity_id)
+            await self._insist("UnpauseActivity", request)
 
     async def _describe(self, name: str, workflow_id: str) -> None:
         if self._runs and self._chance.random() < 0.5:

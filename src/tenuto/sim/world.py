@@ -14,6 +14,7 @@ from typing import Any
 
 from tenuto._loop import LoopError
 from tenuto.engine import codec
+from tenuto.engine.chain import Chain
 from tenuto.sim import options as sim_options
 from tenuto.sim.bounds import shrunk
 from tenuto.sim.checkers import (
@@ -36,7 +37,7 @@ from tenuto.sim.node import SHARD, Node
 from tenuto.sim.options import SECOND, Options
 from tenuto.sim.promises import PromisesKept
 from tenuto.sim.worker import Worker
-from tenuto.sim.workload import Auditor, Client
+from tenuto.sim.workload import Auditor, Client, Janitor
 from tenuto.store.spi import ChainKey
 
 TROUBLE_NS = 120 * SECOND
@@ -140,13 +141,16 @@ class World:
     def unfinished(self) -> list[str]:
         """What still runs or is still owed, in words."""
         left = []
-        for key, stored in self.disk.shard(SHARD).chains.items():
-            chain = codec.decode_chain(key, stored.header, stored.parts)
+        for chain in self._chains():
             if chain.current.run.open:
-                left.append(f"{key.workflow_id} is open: {chain.current.run}")
+                left.append(f"{chain.key[1]} is open: {chain.current.run}")
             elif chain.out:
-                left.append(f"{key.workflow_id} still owes {list(chain.out.values())}")
+                left.append(f"{chain.key[1]} still owes {list(chain.out.values())}")
         return left
+
+    def _chains(self) -> list[Chain]:
+        chains = self.disk.shard(SHARD).chains
+        return [codec.decode_chain(key, stored.header, stored.parts) for key, stored in chains.items()]
 
     # ---- the story ----------------------------------------------------------------------------------------------------
 
@@ -170,8 +174,10 @@ class World:
         self._heal()
         for task in clients:
             await task
+        janitor = Janitor(self._chains, self._ask)
         for _ in range(PATIENCE_NS // LOOK_NS):
             await asyncio.sleep(LOOK_NS / SECOND)
+            await janitor.round()
             if not self.unfinished() and self._owner().serving:
                 break
         self.checkers.ended()
