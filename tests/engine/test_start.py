@@ -296,6 +296,13 @@ def test_the_first_event_keeps_the_kind_of_the_task_queue_that_the_client_named(
     assert [said(event).task_queue.kind for event in world.history] == [2, 1]
 
 
+@pytest.mark.parametrize("wait", [{"workflow_start_delay": length(50)}, {"cron_schedule": "@every 50s"}])
+def test_the_chain_s_time_runs_while_the_first_task_waits(wait: dict[str, Any]) -> None:
+    world = begun(workflow_execution_timeout=length(20), **wait)
+    world.pass_time(20 * SECOND)
+    assert world.names() == ["WF_STARTED", "WF_TIMED_OUT"]
+
+
 def test_the_reuse_policy_holds_for_signals_too() -> None:
     world = begun()
     terminate(world)

@@ -20,6 +20,7 @@ Conflict = enums_workflow.WorkflowIdConflictPolicy
 Status = enums_workflow.WorkflowExecutionStatus
 CRON, RETRY, WORKFLOW = 3, 2, 1
 NORMAL_KIND = 1
+MILLISECOND = SECOND // 1000
 
 
 def start(draft: Draft, request: Start) -> None:
@@ -260,7 +261,7 @@ def first_attributes(
     attributes.first_workflow_task_backoff.CopyFrom(ev.duration(backoff))
     if message.cron_schedule:
         attributes.initiator = CRON  # type: ignore[assignment]
-    _put_expiration(attributes, draft.now, backoff)
+    _put_expiration(attributes, draft.now)
     if parent is not None:
         _put_parent(attributes, parent, root)
     if backoff or parent is not None:
@@ -309,13 +310,12 @@ def _put_values(
             attributes.search_attributes.indexed_fields[key].CopyFrom(payload)
 
 
-def _put_expiration(
-    attributes: history.WorkflowExecutionStartedEventAttributes, now: int, backoff: int
-) -> None:
+def _put_expiration(attributes: history.WorkflowExecutionStartedEventAttributes, now: int) -> None:
+    """The chain's time runs from the request on, also while the first workflow task waits. To the nearest millisecond."""
     execution = ev.nanoseconds(attributes.workflow_execution_timeout)
     if execution:
-        expires = now + execution + backoff
-        attributes.workflow_execution_expiration_time.CopyFrom(ev.timestamp(expires - expires % 1_000_000))
+        expires = now + execution + MILLISECOND // 2
+        attributes.workflow_execution_expiration_time.CopyFrom(ev.timestamp(expires - expires % MILLISECOND))
 
 
 def _put_parent(
