@@ -177,6 +177,8 @@ class Run(msgspec.Struct, array_like=True):
     stamp: int = 0
     worker_stamp: bytes = b""
     """Serialized WorkerVersionStamp of the last completed workflow task."""
+    stamped: tuple[str, str] | None = None
+    """Build id and binary checksum of the last completed workflow task, as reset points and attributes know them."""
     reset_points: tuple[bytes, ...] = ()
     """Serialized ResetPointInfo, oldest first."""
     delete_at_close: bool = False

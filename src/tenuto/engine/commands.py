@@ -261,14 +261,16 @@ class WorkerSeen:
 
     point: bytes
     attributes: dict[str, bytes]
+    worker: tuple[str, str]
 
     def apply(self, rd: RunDraft) -> None:
+        rd.run.stamped = self.worker
         if self.point:
             rd.run.reset_points = (*rd.run.reset_points, self.point)[-LIMITS.reset_points :]
         if self.attributes:
             terms = rd.edit_terms()
             terms.search_attributes = {**terms.search_attributes, **self.attributes}
-        rd.visible = True
+            rd.visible = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +283,8 @@ def stamp_worker(rd: RunDraft, message: ws.RespondWorkflowTaskCompletedRequest, 
     build_id, checksum = message.worker_version_stamp.build_id, message.binary_checksum
     if workflow_task.PROBLEMS in rd.terms.search_attributes:
         rd.note(ProblemsOver())
+    if rd.run.stamped == (build_id, checksum) and not rd.terms.versioning_override:
+        return
     known = [workflow.ResetPointInfo.FromString(raw) for raw in rd.run.reset_points]
     point = b""
     if not any(p.build_id == build_id and p.binary_checksum == checksum for p in known):
@@ -299,8 +303,7 @@ def stamp_worker(rd: RunDraft, message: ws.RespondWorkflowTaskCompletedRequest, 
         _merge_keywords(rd, added, "BuildIds", wanted)
     if checksum:
         _merge_keywords(rd, added, "BinaryChecksums", [checksum])
-    if point or added:
-        rd.note(WorkerSeen(point, added))
+    rd.note(WorkerSeen(point, added, (build_id, checksum)))
 
 
 def _merge_keywords(rd: RunDraft, added: dict[str, bytes], name: str, values: list[str]) -> None:
