@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 
-from tenuto.limits import SECOND
+from tenuto.limits import LIMITS, SECOND
 
 _MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6}
 _MONTHS |= {"jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12}
@@ -198,7 +198,7 @@ def go_duration(text: str) -> int:
         if fraction:
             total += int(fraction) * unit // 10 ** len(fraction)
         end = found.end()
-    if not body or end != len(body):
+    if not body or end != len(body) or total >= 2**63:
         raise ValueError(f"not a duration: {text!r}")
     return sign * total
 
@@ -223,4 +223,5 @@ def backoff(spec: str, start_ns: int, close_ns: int) -> int | None:
             found = schedule.next(close_ns - 1)
     if found is None:
         return None
-    return -(-(found - close_ns) // SECOND) * SECOND
+    # No instant so far away that it would not fit a database's number.
+    return min(-(-(found - close_ns) // SECOND) * SECOND, LIMITS.duration_ns)

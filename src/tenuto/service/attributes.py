@@ -168,7 +168,7 @@ def _check_value(name: str, kind: int, payload: common.Payload) -> None:
         invalid(complaint + f"[{' '.join(str(byte) for byte in data)}]")
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         invalid(complaint + f"value from <{_compact(payload)}>")
     if kind != KEYWORD_LIST and isinstance(value, list) and len(value) == 1:
         fits = _fits(kind, value[0])
@@ -205,7 +205,8 @@ def _shown(value: Any) -> str:
         return f"[{' '.join(_shown(one) for one in value)}]"
     if isinstance(value, dict):
         return f"map[{' '.join(f'{key}:{_shown(one)}' for key, one in sorted(value.items()))}]"
-    return str(value)
+    # JSON can spell half a surrogate pair, which no answer can carry.
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _compact(payload: common.Payload) -> str:

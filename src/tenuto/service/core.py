@@ -15,6 +15,10 @@ SERVER_VERSION = "1.32.0"
 """The version of a Temporal service whose behaviour clients may expect; they switch features on it."""
 
 
+FARTHEST = 2**63 - 1
+"""The last instant, and the longest duration, that databases can count in nanoseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Core:
     """``new_id`` makes UUIDs; ``address`` is where clients reach this node; ``store_name`` is shown to clients."""
@@ -57,4 +61,5 @@ def duration(ns: int) -> duration_pb2.Duration:
 
 
 def nanoseconds(value: duration_pb2.Duration | timestamp_pb2.Timestamp) -> int:
-    return value.seconds * SECOND + value.nanos
+    """What is too far away to count in 64 bits becomes the farthest that is not."""
+    return max(-FARTHEST, min(value.seconds * SECOND + value.nanos, FARTHEST))

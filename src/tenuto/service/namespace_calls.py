@@ -208,7 +208,7 @@ def _retention(value: duration_pb2.Duration) -> int:
     retention = nanoseconds(value)
     if retention < LIMITS.retention_minimum_ns:
         invalid(BAD_RETENTION)
-    return retention
+    return min(retention, LIMITS.duration_ns)
 
 
 def _check_clusters(*names: str) -> None:

@@ -4,7 +4,12 @@ Each is a small tagged array. A caller must never look inside, and the service m
 names things: whether they (still) exist is decided behind. Every token names its namespace.
 """
 
+from typing import Annotated
+
 import msgspec
+
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What a database has room for."""
 
 
 class WorkflowToken(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
@@ -13,10 +18,10 @@ class WorkflowToken(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=Fals
     namespace_id: str
     workflow_id: str
     run_id: str
-    scheduled_id: int
-    started_id: int
-    started_at: int
-    attempt: int
+    scheduled_id: Number
+    started_id: Number
+    started_at: Number
+    attempt: Number
 
 
 class ActivityToken(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
@@ -25,10 +30,10 @@ class ActivityToken(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=Fals
     namespace_id: str
     workflow_id: str
     run_id: str
-    scheduled_id: int
+    scheduled_id: Number
     activity_id: str
-    attempt: int
-    started_at: int
+    attempt: Number
+    started_at: Number
 
 
 class QueryToken(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
@@ -45,9 +50,9 @@ class HistoryToken(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False
     namespace_id: str
     workflow_id: str
     run_id: str
-    next_id: int
+    next_id: Number
     """First event the reader has not got. Backwards: the last one."""
-    end_id: int
+    end_id: Number
     """Events before this one were stored when the token was made."""
     open: bool
     backwards: bool = False
@@ -58,8 +63,8 @@ class HistoryToken(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False
 class ListToken(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False):
     """Continues a list of runs after this one."""
 
-    close_at: int | None
-    start_at: int
+    close_at: Number | None
+    start_at: Number
     run_id: str
 
 
