@@ -26,9 +26,9 @@ class AlarmClock:
         self.horizon_at = 0
         """Alarms up to this instant are in the heap; later ones are in the store only."""
 
-    def arm(self, at: int, key: ChainKey) -> bool:
-        """Wake the chain at ``at``; False when that is beyond the horizon and the store will remember it."""
-        if at > self.horizon_at:
+    def arm(self, at: int, key: ChainKey, far: bool = False) -> bool:
+        """Wake the chain at ``at``; False when that is beyond the horizon and the store will remember it. ``far``: it will not."""
+        if at > self.horizon_at and not far:
             return False
         heapq.heappush(self._heap, (at, key))
         self._set()

@@ -275,7 +275,7 @@ class Shard:
         activities, timers = entry.agenda.take_due(entry.chain, now)
         run_due = agenda.run_due(entry.chain.current)
         if not activities and not timers and not 0 < run_due <= now:
-            self._arm(entry)
+            self._arm(entry, far=True)
             return None
         return types.Tick(activities, timers)
 
@@ -347,10 +347,15 @@ class Shard:
             if draft.dirty:
                 self._waiters.committed(entry.key)
 
-    def _arm(self, entry: Entry) -> None:
+    def _arm(self, entry: Entry, far: bool = False) -> None:
+        """Set the alarm for the chain's next deadline. ``far``: the one in the store has rung."""
         assert entry.chain is not None and entry.agenda is not None
         due = entry.agenda.next_due(entry.chain)
-        if due and (not entry.armed_at or due < entry.armed_at) and self._alarms.arm(due, entry.key):
+        if not due or (entry.armed_at and entry.armed_at <= due):
+            return
+        # The store remembers one instant of a chain. While it waits for a worker, or owes a message, that is not its deadline.
+        far = far or entry.agenda.alarm(entry.chain, self._last_now) != due
+        if self._alarms.arm(due, entry.key, far):
             entry.armed_at = due
 
     # ---- far alarms and retention ---------------------------------------------------------------------------------------
