@@ -244,3 +244,17 @@ def test_results_are_kept_as_given() -> None:
     world.signal()
     world.step(done(b"1"))
     assert said(last(world)).result == payloads(b"1")
+
+
+def test_the_event_of_a_command_keeps_its_metadata_and_its_groups() -> None:
+    world = World()
+    world.start()
+    made = wire_command.Command(command_type=3)  # type: ignore[arg-type]
+    made.start_timer_command_attributes.timer_id = "t"
+    made.start_timer_command_attributes.start_to_fire_timeout.seconds = 60
+    made.user_metadata.summary.data = b'"a rest"'
+    made.event_group_markers.add().label.id = "g"
+    world.step(made)
+    (event,) = [event for event in world.history if event.HasField("timer_started_event_attributes")]
+    assert event.user_metadata == made.user_metadata
+    assert list(event.event_group_markers) == list(made.event_group_markers)

@@ -61,7 +61,7 @@ def schedule(task: Completion, command: wire_command.Command) -> None:
             "invalid history builder state for action: add-activitytask-scheduled-event,"
             f" ActivityID: {wanted.activity_id}",
         )
-    event = rd.emit(ev.ACTIVITY_SCHEDULED, _attributes(wanted, task), metadata=command.user_metadata)
+    event = rd.emit(ev.ACTIVITY_SCHEDULED, _attributes(wanted, task), command=command)
     if wanted.request_eager_execution:
         task.eager.append(event.event_id)
 
@@ -135,7 +135,7 @@ def request_cancel(task: Completion, command: wire_command.Command) -> None:
         history.ActivityTaskCancelRequestedEventAttributes(
             scheduled_event_id=scheduled_id, workflow_task_completed_event_id=task.completed_id
         ),
-        metadata=command.user_metadata,
+        command=command,
     )
     if activity is None or activity.started:
         return

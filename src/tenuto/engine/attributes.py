@@ -33,7 +33,7 @@ def record_marker(task: Completion, command: wire_command.Command) -> None:
         attributes.header.CopyFrom(wanted.header)
     if wanted.HasField("failure"):
         attributes.failure.CopyFrom(wanted.failure)
-    task.rd.emit(ev.MARKER_RECORDED, attributes, metadata=command.user_metadata)
+    task.rd.emit(ev.MARKER_RECORDED, attributes, command=command)
 
 
 def upsert(task: Completion, command: wire_command.Command) -> None:
@@ -52,7 +52,7 @@ def upsert(task: Completion, command: wire_command.Command) -> None:
         history.UpsertWorkflowSearchAttributesEventAttributes(
             workflow_task_completed_event_id=task.completed_id, search_attributes=wanted
         ),
-        metadata=command.user_metadata,
+        command=command,
     )
 
 
@@ -78,7 +78,7 @@ def modify_properties(task: Completion, command: wire_command.Command) -> None:
         history.WorkflowPropertiesModifiedEventAttributes(
             workflow_task_completed_event_id=task.completed_id, upserted_memo=wanted.upserted_memo
         ),
-        metadata=command.user_metadata,
+        command=command,
     )
 
 

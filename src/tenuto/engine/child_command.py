@@ -29,7 +29,7 @@ def start(task: Completion, command: wire_command.Command) -> None:
     """START_CHILD_WORKFLOW_EXECUTION."""
     wanted = command.start_child_workflow_execution_command_attributes
     attributes = normalised(task, wanted)
-    event = task.rd.emit(ev.CHILD_INITIATED, attributes, metadata=command.user_metadata)
+    event = task.rd.emit(ev.CHILD_INITIATED, attributes, command=command)
     task.initiated_children.add(attributes.workflow_id)
     owe_start(task.rd, event, task.rd.run.run_id)
 

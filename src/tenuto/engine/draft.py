@@ -35,6 +35,7 @@ from tenuto.engine.task_events import scheduled_event, started_event
 from tenuto.engine.types import Notice, Stamp
 from tenuto.limits import SECOND
 from tenuto.wire import Message, history, sdk_metadata
+from tenuto.wire import command as wire_command
 
 COPIED_ROW_EVENTS = 64
 COPIED_ROW_BYTES = 64 * 1024
@@ -158,12 +159,14 @@ class RunDraft:
         *,
         at: int = 0,
         metadata: sdk_metadata.UserMetadata | None = None,
+        command: wire_command.Command | None = None,
         ignorable: bool = False,
         links: Any = (),
         buffered: bool | None = None,
     ) -> history.HistoryEvent:
         """Write an event: it gets its id now, or, if its kind is bufferable, when the buffer is flushed; its effects on
-        state are applied now in either case. ``at`` defaults to the stamp's instant."""
+        state are applied now in either case. ``at`` defaults to the stamp's instant; ``command`` is the one that
+        asked for the event, whose metadata and group markers it keeps."""
         event = history.HistoryEvent(event_type=cast(Any, kind))
         at = at or self.now
         event.event_time.seconds, event.event_time.nanos = divmod(at, SECOND)
@@ -173,6 +176,10 @@ class RunDraft:
             getattr(event, ev.ATTRIBUTES[kind]).SetInParent()
         if metadata is not None and metadata.ByteSize():
             event.user_metadata.CopyFrom(metadata)
+        if command is not None:
+            if command.user_metadata.ByteSize():
+                event.user_metadata.CopyFrom(command.user_metadata)
+            event.event_group_markers.extend(command.event_group_markers)
         if ignorable:
             event.worker_may_ignore = True
         if links:

@@ -52,7 +52,7 @@ def signal(task: Completion, command: wire_command.Command) -> None:
     for name in ("input", "header"):
         if wanted.HasField(name):
             getattr(attributes, name).CopyFrom(getattr(wanted, name))
-    event = rd.emit(ev.SIGNAL_INITIATED, attributes, metadata=command.user_metadata)
+    event = rd.emit(ev.SIGNAL_INITIATED, attributes, command=command)
     _send(rd, event)
 
 
@@ -78,7 +78,7 @@ def cancel(task: Completion, command: wire_command.Command) -> None:
     )
     target = attributes.workflow_execution
     target.workflow_id, target.run_id = wanted.workflow_id, wanted.run_id
-    event = rd.emit(ev.CANCEL_INITIATED, attributes, metadata=command.user_metadata)
+    event = rd.emit(ev.CANCEL_INITIATED, attributes, command=command)
     _send(rd, event)
 
 

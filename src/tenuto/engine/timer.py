@@ -39,7 +39,7 @@ def start(task: Completion, command: wire_command.Command) -> None:
     )
     if wanted.HasField("start_to_fire_timeout"):
         attributes.start_to_fire_timeout.CopyFrom(wanted.start_to_fire_timeout)
-    task.rd.emit(ev.TIMER_STARTED, attributes, metadata=command.user_metadata)
+    task.rd.emit(ev.TIMER_STARTED, attributes, command=command)
 
 
 def cancel(task: Completion, command: wire_command.Command) -> None:
@@ -77,7 +77,7 @@ def cancel(task: Completion, command: wire_command.Command) -> None:
             workflow_task_completed_event_id=task.completed_id,
             identity=task.message.identity,
         ),
-        metadata=command.user_metadata,
+        command=command,
     )
 
 

@@ -9,7 +9,13 @@ from typing import Any
 
 from temporalio import activity, workflow
 from temporalio.common import Priority, RawValue, RetryPolicy, SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
 from temporalio.workflow import ActivityCancellationType, ChildWorkflowCancellationType, ParentClosePolicy
 
 SOON = timedelta(seconds=20)
@@ -124,7 +130,7 @@ class ManyActivities:
     @workflow.run
     async def run(self) -> list[Any]:
         call: Any = workflow.execute_activity
-        seen = [
+        return [
             await call(resumes, start_to_close_timeout=SOON, retry_policy=QUICK),
             await attempt(call(hopeless, start_to_close_timeout=SOON)),
             await attempt(
@@ -159,7 +165,6 @@ class ManyActivities:
             await call("anything at all", args=[1, 2], start_to_close_timeout=SOON, result_type=str),
             await call(blocking, 1, start_to_close_timeout=SOON, priority=Priority(priority_key=1)),
         ]
-        return seen
 
 
 @workflow.defn
@@ -284,7 +289,7 @@ class Family:
             seen.append([part.replace(salt, "ID") for part in await attempt(unknown)])
         try:
             await workflow.start_child_workflow(Mailbox.run, id=workflow.info().workflow_id)
-        except Exception as error:
+        except WorkflowAlreadyStartedError as error:
             seen.append([part.replace(salt, "ID") for part in causes(error)])
         kept: Any = await workflow.start_child_workflow(
             Mailbox.run, id=f"{salt}-kept", parent_close_policy=ParentClosePolicy.ABANDON
@@ -463,9 +468,9 @@ class Baton:
 
     @workflow.update
     async def add(self, amount: int) -> str:
-        self.count += await workflow.execute_activity(
-            echo, amount, start_to_close_timeout=SOON, result_type=int
-        )
+        self.count += amount
+        call: Any = workflow.execute_activity
+        await call(echo, amount, start_to_close_timeout=SOON)
         return "added"
 
     @add.validator
@@ -482,11 +487,8 @@ class Heavy:
     async def run(self, rounds: int, size: int) -> int:
         seen = 0
         for _ in range(rounds):
-            seen += len(
-                await workflow.execute_activity(
-                    echo, "x" * size, start_to_close_timeout=SOON, result_type=str
-                )
-            )
+            call: Any = workflow.execute_activity
+            seen += len(await call(echo, "x" * size, start_to_close_timeout=SOON))
         return seen
 
 

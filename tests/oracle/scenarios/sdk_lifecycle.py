@@ -14,7 +14,7 @@ from tests.oracle.scenarios.sdk_features import begin, feature, replays, worker_
 
 async def _raw(b: Bench, method: str, **fields: Any) -> Any:
     """A raw call that is recorded by its outcome only."""
-    outcome = await asyncio.to_thread(b.s.ask, method, **fields)
+    outcome = await asyncio.to_thread(b.s.target.call, method, b.s.request(method, fields), 20)
     b.s.record(method, getattr(outcome, "message", "") or "done")
     return outcome
 
