@@ -155,6 +155,16 @@ def test_a_retry_may_follow_the_run_but_not_the_chain() -> None:
     assert said(last(world)).new_execution_run_id == ""
 
 
+def test_cron_goes_on_until_the_chain_s_time_is_over() -> None:
+    world = begun(cron_schedule="@every 10s", workflow_execution_timeout=length(15))
+    first = world.run_id
+    world.pass_time(10 * SECOND)
+    world.step(done())
+    assert (world.run_id != first, world.names()) == (True, ["WF_STARTED"])
+    world.pass_time(5 * SECOND)
+    assert world.names() == ["WF_STARTED", "WF_TIMED_OUT"]
+
+
 # ---- continue as new ----------------------------------------------------------------------------------------------------
 
 
