@@ -1,5 +1,6 @@
 """What a command says beside its attributes: metadata for people, and the groups its events belong to."""
 
+import time
 from typing import Any
 
 from tests.oracle.build import payload
@@ -50,6 +51,7 @@ def commands_with_groups(s: Session) -> None:
         marked(signal_external("missing")),
         marked(cancel_external("missing")),
     )
+    time.sleep(1)  # what was sent to strangers has been refused by now
     s.step(marked(cancel_activity(10)), marked(child(s.wid("-child"))))
     s.step(marked(continue_as_new()))
     s.step(marked(done()))

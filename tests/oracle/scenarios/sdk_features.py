@@ -130,12 +130,12 @@ async def sdk_describing(b: Bench) -> None:
     )
     await asyncio.sleep(1)
     await b.show("metadata", _metadata(handle))
+    await handle.signal("finish")
+    await b.show("result", handle.result())
     described = await handle.describe()
     b.s.record("memo", await described.memo())
     b.s.record("number", described.typed_search_attributes.get(programs.NUMBER))
     b.s.record("keyword", described.typed_search_attributes.get(programs.KEYWORD))
-    await handle.signal("finish")
-    await b.show("result", handle.result())
     await replays(b, handle)
 
 
