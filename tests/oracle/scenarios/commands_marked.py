@@ -52,7 +52,8 @@ def commands_with_groups(s: Session) -> None:
         marked(cancel_external("missing")),
     )
     time.sleep(1)  # what was sent to strangers has been refused by now
-    s.step(marked(cancel_activity(10)), marked(child(s.wid("-child"))))
+    s.step(marked(cancel_activity(10)), marked(child(s.wid("-child"), s.tq("child"))))
+    time.sleep(1)
     s.step(marked(continue_as_new()))
     s.step(marked(done()))
 
