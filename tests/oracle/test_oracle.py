@@ -1,9 +1,4 @@
-"""Every scenario, told by the real server and by ours, reads the same.
-
-Slow and greedy, for it drives two servers at once, so on request only: `TENUTO_ORACLE=1 pytest tests/oracle`.
-"""
-
-import os
+"""Every scenario, told by the real server and by ours, reads the same. Drives two servers at once for about two minutes."""
 
 import pytest
 
@@ -13,9 +8,7 @@ from tests.oracle.run import compare
 
 _ALL = load()
 
-pytestmark = pytest.mark.skipif(
-    "TENUTO_ORACLE" not in os.environ, reason="set TENUTO_ORACLE=1 to compare servers"
-)
+pytestmark = pytest.mark.oracle
 
 
 @pytest.fixture(scope="module")

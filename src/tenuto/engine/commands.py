@@ -18,6 +18,7 @@ from tenuto.engine import (
     workflow_task,
 )
 from tenuto.engine import events as ev
+from tenuto.engine import sticky as sticky_binding
 from tenuto.engine.chain import NORMAL, SPECULATIVE
 from tenuto.engine.context import CommandFailed, CommandRule, Completion
 from tenuto.engine.draft import Draft, RunDraft
@@ -252,7 +253,7 @@ def _bind(rd: RunDraft, message: ws.RespondWorkflowTaskCompletedRequest) -> None
     queue = sticky.worker_task_queue.name if message.HasField("sticky_attributes") else ""
     timeout = ev.nanoseconds(sticky.schedule_to_start_timeout) if queue else 0
     if (queue, timeout) != (rd.run.sticky_queue, rd.run.sticky_timeout_ns):
-        rd.note(workflow_task.Stuck(queue, timeout))
+        rd.note(sticky_binding.Stuck(queue, timeout))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Rules cite execution-semantics: an event is *bufferable* when it does not come f
 gets its id only when no workflow task is started.
 """
 
-from tenuto.limits import SECOND
+from tenuto.limits import LIMITS, SECOND
 from tenuto.wire import common, duration_pb2, enums_event, failure, history, timestamp_pb2
 
 E = enums_event.EventType
@@ -127,7 +127,9 @@ def duration(ns: int) -> duration_pb2.Duration:
 
 
 def nanoseconds(value: duration_pb2.Duration) -> int:
-    return value.seconds * SECOND + value.nanos
+    """A wire duration, cut to the longest there is, so that adding one to an instant stays within 64 bits."""
+    ns = value.seconds * SECOND + value.nanos
+    return max(-LIMITS.duration_ns, min(ns, LIMITS.duration_ns))
 
 
 def payload_fields(values: dict[str, bytes]) -> dict[str, common.Payload]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tenuto.engine import events as ev
-from tenuto.engine import query, update
+from tenuto.engine import query, sticky, update
 from tenuto.engine.chain import NORMAL, SPECULATIVE, Terms, WorkflowTask
 from tenuto.engine.context import find_run, not_found, open_run
 from tenuto.engine.draft import Draft, RunDraft
@@ -22,9 +22,7 @@ from tenuto.engine.task_events import (
 )
 from tenuto.engine.types import (
     FailWorkflowTask,
-    ResetSticky,
     StartWorkflowTask,
-    StickyRefused,
     TaskToken,
     WorkflowTaskHandout,
 )
@@ -180,7 +178,7 @@ def start(draft: Draft, request: StartWorkflowTask) -> None:
     if request.sticky and request.queue != task.queue:
         raise not_found("Workflow task now belongs to the normal queue.")
     if rd.run.sticky_queue and request.queue != rd.run.sticky_queue:
-        rd.note(Unstuck())
+        rd.note(sticky.Unstuck())
     if not task.written and rd.run.next_event_id != task.scheduled_id:
         rd.note(TaskCleared())
         rd.note(AttemptReset())
@@ -524,7 +522,7 @@ def time_out(rd: RunDraft, kind: int) -> None:
             ),
         )
     elif kind == SCHEDULE_TO_START:
-        rd.note(Unstuck())
+        rd.note(sticky.Unstuck())
         rd.note(TaskCleared())
     else:
         rd.note(TransientLost(timed_out=True, cause=0))
@@ -541,58 +539,6 @@ def applied_timed_out(rd: RunDraft, event: history.HistoryEvent) -> None:
         rd.close_attempted = False
         return
     _lose(rd)
-
-
-# ---- stickiness -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """The run's next tasks go to a worker's own queue first."""
-
-    queue: str
-    timeout_ns: int
-
-    def apply(self, rd: RunDraft) -> None:
-        rd.run.sticky_queue, rd.run.sticky_timeout_ns = self.queue, self.timeout_ns
-
-
-@dataclass(frozen=True, slots=True)
-class Unstuck:
-    def apply(self, rd: RunDraft) -> None:
-        rd.run.sticky_queue, rd.run.sticky_timeout_ns = "", 0
-
-
-@dataclass(frozen=True, slots=True)
-class Redirected:
-    """The scheduled task is offered on the normal queue. It stays what it was: its events name the sticky queue, its
-    deadline remains, and the run is bound to the sticky queue until a poller of the normal one takes the task."""
-
-    def apply(self, rd: RunDraft) -> None:
-        task = rd.edit_task()
-        task.redirected = True
-        task.stamp += 1
-        rd.run.stamp = task.stamp
-
-
-def reset_sticky(draft: Draft, request: ResetSticky) -> None:
-    """ResetStickyTaskQueue."""
-    rd = open_run(draft, request.run_id)
-    if rd.run.sticky_queue:
-        rd.note(Unstuck())
-    draft.reply = True
-
-
-def sticky_refused(draft: Draft, request: StickyRefused) -> None:
-    """No worker listens on the sticky queue: offer the task on the normal one."""
-    rd = open_run(draft, request.run_id)
-    task = rd.run.task
-    draft.reply = True
-    if task is None or task.started or not task.sticky or task.scheduled_id != request.scheduled_id:
-        return
-    if task.redirected or task.stamp != request.stamp:
-        return
-    rd.note(Redirected())
 
 
 APPLY = {
