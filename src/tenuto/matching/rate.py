@@ -7,6 +7,8 @@ from tenuto.matching.types import SYSTEM_RATE
 
 _SECOND = 1_000_000_000
 WINDOW_SECONDS = 30
+_LEAST = 1e-9
+"""Lower rates than one in thirty years are taken for this one; the highest is one in a nanosecond."""
 
 
 class Bucket:
@@ -24,6 +26,7 @@ class Bucket:
     def _shape(self, rate: float) -> None:
         self.rate = rate
         if rate > 0:
+            rate = min(max(rate, _LEAST), float(_SECOND))
             self._interval = max(1, -int(-_SECOND // rate))
             self._slack = int((max(1.0, rate) - 1.0) * self._interval)
 

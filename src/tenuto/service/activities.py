@@ -2,6 +2,7 @@
 (execution-semantics 1.17, 1.18)."""
 
 import asyncio
+import math
 
 from tenuto.engine import types
 from tenuto.engine.retry import duration_problem, to_wire
@@ -42,6 +43,8 @@ class Activities:
         rate = None
         if request.task_queue_metadata.HasField("max_tasks_per_second"):
             rate = request.task_queue_metadata.max_tasks_per_second.value
+            if math.isnan(rate):
+                rate = None
         poller = poller_for(request, call.namespace.id, QueueKind.ACTIVITY, self._core.new_id(), rate)
         while True:
             match = await self._core.matching.poll(poller, until)

@@ -3,6 +3,7 @@
 Rules cite execution-semantics 0.3. A request is never changed here, and nothing here waits or remembers.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -109,7 +110,7 @@ def priority(value: common.Priority) -> None:
         invalid("priority key can't be negative")
     if len(value.fairness_key.encode()) > FAIRNESS_KEY_BYTES:
         invalid("fairness key length exceeds limit")
-    if value.fairness_weight < 0:
+    if not 0 <= value.fairness_weight < math.inf:
         invalid("must be greater than zero")
 
 

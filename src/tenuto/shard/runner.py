@@ -206,10 +206,10 @@ class Shard:
                 self._queue.extendleft(reversed(batch))
                 break
             awaited = batch.pop(0)
+            self._done.append(awaited)  # at once: should deciding fail altogether, it is still answered
             folded_draft = self._decide(awaited, writes)
             if folded_draft is not None:
                 folded.append(folded_draft)
-            self._done.append(awaited)
         if not writes.empty:
             await self._store.commit(self._id, self._fence, writes.batch(self._last_now))
         self._publish(folded)
