@@ -135,7 +135,7 @@ def _rate(update: ws.UpdateTaskQueueConfigRequest.RateLimitUpdate, field: str) -
     if not update.HasField("rate_limit"):
         return None
     rate = update.rate_limit.requests_per_second
-    if rate < 0:
+    if not rate >= 0:  # nor is a NaN
         invalid(f"RequestsPerSecond for {field} rate limit must be non-negative.")
     return rate
 
@@ -143,7 +143,7 @@ def _rate(update: ws.UpdateTaskQueueConfigRequest.RateLimitUpdate, field: str) -
 def _check_weights(request: ws.UpdateTaskQueueConfigRequest) -> None:
     unset = set(request.unset_fairness_weight_overrides)
     for key, weight in request.set_fairness_weight_overrides.items():
-        if weight <= 0:
+        if not weight > 0:
             invalid(f'invalid fairness weight weight for key "{key}": must be greater than zero')
         if key in unset:
             invalid(f'fairness weight override key "{key}" present in both set and unset lists')
