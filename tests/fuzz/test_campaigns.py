@@ -1,0 +1,71 @@
+"""Tens of thousands of requests from a few seeds, over every RPC, and what must hold of every answer and at the end."""
+
+import pytest
+
+from tenuto.limits import HOUR, MINUTE
+from tenuto.service.namespaces import DELETED
+from tests.fuzz.campaign import Campaign, started
+from tests.fuzz.world import World
+
+STEPS = 8_000
+SEEDS = (1, 2, 3, 4)
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def campaign(request: pytest.FixtureRequest) -> Campaign:
+    """A campaign that is over: every answer had the properties, or this would have raised."""
+    made = Campaign(World(request.param), request.param)
+    made.record()
+    for _ in range(STEPS):
+        made.step()
+    return made
+
+
+def test_every_method_is_called_and_most_of_them_with_success(campaign: Campaign) -> None:
+    assert sum(campaign.tally.values()) >= STEPS
+    assert not [method for method in campaign.methods if not campaign.tally[method]]
+    offered = [method for method in campaign.methods if campaign.world.service.offers(method)]
+    accepted = [method for method in offered if campaign.corpus[method]]
+    assert len(accepted) > 0.7 * len(offered), sorted(set(offered) - set(accepted))
+
+
+def test_nothing_is_left_behind_when_nobody_waits(campaign: Campaign) -> None:
+    campaign.world.pass_time(2 * MINUTE)
+    left = {what: count for what, count in campaign.world.sizes().items() if count}
+    assert not left
+
+
+def test_queues_that_nobody_uses_are_forgotten(campaign: Campaign) -> None:
+    campaign.world.pass_time(2 * HOUR)
+    owed = set(campaign.world.matching._tickets)
+    queues = campaign.world.matching._queues.values()
+    idle = [queue.key for queue in queues if not queue.count and not queue._rules.weights]
+    configured = [key for key in idle if (told := campaign.world.matching.describe(key)).queue_rate is None and not told.pollers]
+    assert len(configured) <= 8, configured
+    assert len(owed) == sum(queue.count for queue in queues)
+    assert len(campaign.world.clock.pending) < 5_000
+
+
+def test_a_node_that_starts_from_the_disk_says_what_the_old_one_said(campaign: Campaign) -> None:
+    world = campaign.world
+    world.run(world.shard._recover(RuntimeError("memory is thrown away on purpose")))
+    world.complaints.heard.clear()
+    campaign.record()
+    for _ in range(300):
+        campaign.step()
+
+
+def test_a_namespace_deleted_under_all_that_goes_on_takes_its_runs_along(campaign: Campaign) -> None:
+    world = campaign.world
+    campaign.scorch = True
+    gone = world.namespaces.named("default").id
+    kind = world.kinds["DeleteNamespace"]
+    assert not world.call("DeleteNamespace", kind(namespace="default")).refused
+    for _ in range(500):
+        campaign.step()
+    world.pass_time(MINUTE)
+    assert not [key for key in world.disk.shard(0).chains if key.namespace_id == gone]
+    known = [known for known in world.namespaces.listed() if known.id == gone]
+    assert all(one.record.state == DELETED for one in known)
+    assert world.call("StartWorkflowExecution", started("w", "q")).refused
+    world.close()
