@@ -12,7 +12,7 @@ import pytest
 from tenuto.sim.options import describe, draw
 from tenuto.sim.world import Outcome, simulate
 
-KEPT = (6, 139, 157, 318, 536, 1383, 2002)
+KEPT = (6, 36, 139, 157, 318, 536, 1383, 2002, 5666)
 """Seeds that found a bug once."""
 SEEDS = 240
 CHUNK = 40

@@ -27,7 +27,9 @@ class AlarmClock:
         """Alarms up to this instant are in the heap; later ones are in the store only."""
 
     def arm(self, at: int, key: ChainKey, far: bool = False) -> bool:
-        """Wake the chain at ``at``; False when that is beyond the horizon and the store will remember it. ``far``: it will not."""
+        """Wake the chain at ``at``; False when that is beyond the horizon, and the store will remember it.
+
+        ``far``: it will not, so it is kept here."""
         if at > self.horizon_at and not far:
             return False
         heapq.heappush(self._heap, (at, key))

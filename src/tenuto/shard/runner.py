@@ -198,18 +198,18 @@ class Shard:
                 await self._recover(error)
 
     async def _turn(self, batch: list[Awaited]) -> None:
-        await self._load(batch)
+        self._done = []
+        self._records.clear()
         writes = TurnWrites()
-        folded: list[tuple[Entry, Draft]] = []
-        while batch:
-            if writes.size > TURN_BYTES:
-                self._queue.extendleft(reversed(batch))
-                break
-            awaited = batch.pop(0)
-            self._done.append(awaited)  # at once: should deciding fail altogether, it is still answered
-            folded_draft = self._decide(awaited, writes)
-            if folded_draft is not None:
-                folded.append(folded_draft)
+        folded = await self._decide_all(batch, writes)
+        if self._show(folded):
+            # A waiting poll that took an offer just now asks for its start in the next pass of the loop: both facts then
+            # share one commit. The offer was early, but the start is decided here and its answer waits like any other.
+            await asyncio.sleep(0)
+            batch += [self._queue.popleft() for _ in range(min(len(self._queue), TURN_REQUESTS))]
+            late = await self._decide_all(batch, writes)
+            self._show(late)
+            folded += late
         if not writes.empty:
             await self._store.commit(self._id, self._fence, writes.batch(self._last_now))
         self._publish(folded)
@@ -217,6 +217,22 @@ class Shard:
         for awaited in done:
             _settle(awaited)
         self._cache.trim()
+
+    async def _decide_all(self, batch: list[Awaited], writes: TurnWrites) -> list[tuple[Entry, Draft]]:
+        """Empties ``batch``. What is too much for one commit goes back to the queue."""
+        await self._load(batch)
+        folded: list[tuple[Entry, Draft]] = []
+        while batch:
+            if writes.size > TURN_BYTES:
+                self._queue.extendleft(reversed(batch))
+                batch.clear()
+                break
+            awaited = batch.pop(0)
+            self._done.append(awaited)  # at once: should deciding fail altogether, it is still answered
+            folded_draft = self._decide(awaited, writes)
+            if folded_draft is not None:
+                folded.append(folded_draft)
+        return folded
 
     def _decide(self, awaited: Awaited, writes: TurnWrites) -> tuple[Entry, Draft] | None:
         entry = self._cache.get(awaited.key)
@@ -291,7 +307,6 @@ class Shard:
 
     async def _load(self, batch: Sequence[Awaited]) -> None:
         """Bring every chain, and every closed run, that the batch names into memory."""
-        self._done = []
         missing = {awaited.key for awaited in batch if self._cache.get(awaited.key) is None}
         if missing:
             keys = sorted(missing)
@@ -303,7 +318,6 @@ class Shard:
                 self._cache.put(entry)
                 if chain is not None:
                     self._wake_loaded(entry)
-        self._records.clear()
         for awaited in batch:
             run_id = getattr(awaited.request, "run_id", "")
             if not run_id:
@@ -328,7 +342,9 @@ class Shard:
 
     # ---- publishing -----------------------------------------------------------------------------------------------------
 
-    def _publish(self, folded: list[tuple[Entry, Draft]]) -> None:
+    def _show(self, folded: list[tuple[Entry, Draft]]) -> bool:
+        """Offer what has become owed to matching; whether there was anything."""
+        shown = False
         for entry, draft in folded:
             if not draft.runs and not draft.delete_chain:
                 continue
@@ -336,7 +352,13 @@ class Shard:
             touched: Any = [*(activities.changes if activities is not None else ()), *draft.ripe]
             if draft.run.is_new or (entry.chain is not None and not entry.chain.current.run.open):
                 touched = None
-            self._offers.renew(entry, touched)
+            shown |= self._offers.renew(entry, touched)
+        return shown
+
+    def _publish(self, folded: list[tuple[Entry, Draft]]) -> None:
+        for entry, draft in folded:
+            if not draft.runs and not draft.delete_chain:
+                continue
             for message in draft.out.changes.values():
                 if message is not None:
                     self._outbox.send(entry.key, message)
@@ -353,7 +375,7 @@ class Shard:
         due = entry.agenda.next_due(entry.chain)
         if not due or (entry.armed_at and entry.armed_at <= due):
             return
-        # The store remembers one instant of a chain. While it waits for a worker, or owes a message, that is not its deadline.
+        # The store remembers one instant of a chain, and while it waits for a worker, or owes a message, that is another.
         far = far or entry.agenda.alarm(entry.chain, self._last_now) != due
         if self._alarms.arm(due, entry.key, far):
             entry.armed_at = due
