@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tenuto.engine import events as ev
+from tenuto.engine import failure_size
 from tenuto.engine.chain import (
     NORMAL,
     SPECULATIVE,
@@ -184,6 +185,8 @@ class RunDraft:
             event.worker_may_ignore = True
         if links:
             event.links.extend(links)
+        if kind in failure_size.HOLDERS:
+            failure_size.clip(event)
         if kind in ev.BUFFERABLE if buffered is None else buffered:
             self._arrived.append(event)
             self.log.append(event)

@@ -1,14 +1,57 @@
 """Failures cut to size: what is kept of one that is too large to store or to carry along.
 
-This room must never change the message it is given.
+Reported failures are never changed, only the event's own copy is.
 """
 
+from typing import Any
+
+from tenuto.engine import events as ev
 from tenuto.limits import LIMITS
-from tenuto.wire import failure
+from tenuto.wire import failure, history, update
 
 OVERSIZE = "Failure exceeds size limit."
 OVERHEAD = 10
 """Bytes set aside for the frame of each text."""
+
+
+CAUSES = 50
+"""Causes under a failure that are kept. Protobuf readers stop at a hundred levels, and histories add some of their own: an
+event with more could be written and never be read again."""
+
+
+def _holders() -> dict[int, tuple[str, ...]]:
+    """Event type -> where in its attributes a failure is."""
+    found = {}
+    for kind, name in ev.ATTRIBUTES.items():
+        fields = history.HistoryEvent.DESCRIPTOR.fields_by_name[name].message_type.fields
+        for field in fields:
+            inner = field.message_type.full_name if field.message_type is not None else ""
+            if inner == failure.Failure.DESCRIPTOR.full_name:
+                found[kind] = (name, field.name)
+            elif inner == update.Outcome.DESCRIPTOR.full_name:
+                found[kind] = (name, field.name, "failure")
+    return found
+
+
+HOLDERS = _holders()
+
+
+def clip(event: history.HistoryEvent) -> None:
+    """Cut the failure in an event of a kind in `HOLDERS` to as many causes as can be read again."""
+    at: Any = event
+    for name in HOLDERS[event.event_type]:
+        if not at.HasField(name):
+            return
+        at = getattr(at, name)
+    _clip(at)
+
+
+def _clip(at: failure.Failure) -> None:
+    for _ in range(CAUSES):
+        if not at.HasField("cause"):
+            return
+        at = at.cause
+    at.ClearField("cause")
 
 
 def refused(message: str) -> failure.Failure:
@@ -32,14 +75,17 @@ def retained(reason: failure.Failure | None) -> bytes:
     if reason is None:
         return b""
     if reason.ByteSize() <= LIMITS.retained_failure_bytes:
-        return reason.SerializeToString()
+        kept = failure.Failure()
+        kept.CopyFrom(reason)
+        _clip(kept)
+        return kept.SerializeToString()
     wrapped = failure.Failure(message=OVERSIZE)
     wrapped.server_failure_info.SetInParent()
     wrapped.cause.CopyFrom(truncate(reason, LIMITS.retained_failure_bytes))
     return wrapped.SerializeToString()
 
 
-def truncate(reason: failure.Failure, limit: int) -> failure.Failure:
+def truncate(reason: failure.Failure, limit: int, causes: int = CAUSES) -> failure.Failure:
     """A failure of at most about ``limit`` bytes: its type and retryability, then as much as fits of source,
     message, stack trace and causes. Details and encoded attributes are dropped."""
     result = failure.Failure()
@@ -54,8 +100,8 @@ def truncate(reason: failure.Failure, limit: int) -> failure.Failure:
         kept = _cut(getattr(reason, name), limit - OVERHEAD)
         setattr(result, name, kept)
         limit -= len(kept.encode()) + OVERHEAD
-    if reason.HasField("cause") and limit > OVERHEAD:
-        result.cause.CopyFrom(truncate(reason.cause, limit - 2))
+    if reason.HasField("cause") and limit > OVERHEAD and causes:
+        result.cause.CopyFrom(truncate(reason.cause, limit - 2, causes - 1))
     return result
 
 
