@@ -9,7 +9,9 @@ from tenuto.cli import server
 
 
 def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(prog="tenuto", description="Durable execution: run a server, look at workflows.")
+    root = argparse.ArgumentParser(
+        prog="tenuto", description="Durable execution: run a server, look at workflows."
+    )
     root.add_argument("--version", action="version", version=f"tenuto {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     server.add(commands)

@@ -20,7 +20,9 @@ def add(commands: Any) -> None:
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", "-p", type=int, help="gRPC port (default 7233)")
     parser.add_argument("--namespace", "-n", action="append", help="register this namespace; may be repeated")
-    parser.add_argument("--search-attribute", action="append", metavar="NAME=TYPE", help="register; may be repeated")
+    parser.add_argument(
+        "--search-attribute", action="append", metavar="NAME=TYPE", help="register; may be repeated"
+    )
     parser.add_argument("--log-level", help="debug, info, warn, error or never")
     parser.add_argument("--log-format", help="text or json")
     parser.add_argument("--listener", choices=("native", "grpcio"), help=argparse.SUPPRESS)
@@ -33,8 +35,12 @@ def _start(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="settings in TOML")
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate, PEM")
     parser.add_argument("--tls-key", metavar="FILE", help="its key, PEM")
-    parser.add_argument("--tls-client-ca", metavar="FILE", help="demand client certificates of this authority, PEM")
-    parser.add_argument("--drain-seconds", type=float, help="how long calls may take after SIGTERM (default 10)")
+    parser.add_argument(
+        "--tls-client-ca", metavar="FILE", help="demand client certificates of this authority, PEM"
+    )
+    parser.add_argument(
+        "--drain-seconds", type=float, help="how long calls may take after SIGTERM (default 10)"
+    )
     parser.set_defaults(run=_run_start)
 
 
@@ -42,7 +48,14 @@ def _start_dev(parser: argparse.ArgumentParser) -> None:
     _common(parser)
     parser.add_argument("--ip", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--db-filename", "-f", help="keep everything in this file")
-    for flag in ("--ui-port", "--ui-ip", "--http-port", "--metrics-port", "--ui-asset-path", "--ui-codec-endpoint"):
+    for flag in (
+        "--ui-port",
+        "--ui-ip",
+        "--http-port",
+        "--metrics-port",
+        "--ui-asset-path",
+        "--ui-codec-endpoint",
+    ):
         parser.add_argument(flag, help=argparse.SUPPRESS)
     for flag in ("--sqlite-pragma", "--dynamic-config-value"):
         parser.add_argument(flag, action="append", help=argparse.SUPPRESS)
