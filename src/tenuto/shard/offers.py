@@ -47,16 +47,20 @@ class Offers:
         self._refuse = refuse
         self._parked: dict[QueueKey, deque[Offer]] = {}
 
-    def renew(self, entry: Entry, touched: object) -> None:
-        """After a commit: offer what has become owed, withdraw what is not owed any more. ``touched``: scheduled ids of
-        activities that changed, or None for all."""
-        self._renew_task(entry)
+    def renew(self, entry: Entry, touched: object) -> bool:
+        """After a decision: offer what has become owed, withdraw what is not owed any more. ``touched``: scheduled ids of
+        activities that changed, or None for all. Returns whether something was offered.
+
+        Its commit is still to come. Should that fail, matching is left with offers that nobody owes; the start that a poll
+        then asks for is refused, and the reloaded chain offers again whatever it does owe.
+        """
+        shown = self._renew_task(entry)
         chain, agenda = entry.chain, entry.agenda
         if chain is None or agenda is None:
             for ticket in entry.activity_tickets.values():
                 self._matching.withdraw(ticket)
             entry.activity_tickets.clear()
-            return
+            return shown
         state = chain.current
         if touched is None or not state.run.open:
             wanted = set(agenda.ready) | set(entry.activity_tickets)
@@ -76,17 +80,20 @@ class Offers:
             if new is not None:
                 entry.activity_tickets[scheduled_id] = new
                 self._show(offer_of(entry.key, owed))
+                shown = True
+        return shown
 
-    def _renew_task(self, entry: Entry) -> None:
+    def _renew_task(self, entry: Entry) -> bool:
         owed = task_dispatch(entry.chain.current) if entry.chain is not None else None
         new = ticket_of(entry.key, owed) if owed is not None else None
         if new == entry.task_ticket:
-            return
+            return False
         if entry.task_ticket is not None:
             self._matching.withdraw(entry.task_ticket)
         entry.task_ticket = new
         if owed is not None:
             self._show(offer_of(entry.key, owed))
+        return owed is not None
 
     def _show(self, offer: Offer) -> None:
         parked = self._parked.get(offer.queue)
