@@ -208,6 +208,7 @@ def _advance(shadow: RunDraft, event: history.HistoryEvent) -> None:
     if event.event_type == ev.WFT_SCHEDULED and task is not None and task.scheduled_id == event.event_id:
         task = shadow.edit_task()
         task.kind, task.written = 1, True
+        shadow.run.backoff_until, shadow.run.awaits_parent = 0, False
     elif event.event_type == ev.WFT_STARTED and task is not None and task.started_id == event.event_id:
         assert task.written
     else:

@@ -5,6 +5,8 @@ import pytest
 from tenuto.engine import agenda, types, workflow_task
 from tenuto.engine.types import Reason
 from tenuto.limits import LIMITS, MIB, SECOND
+from tenuto.wire import duration_pb2
+from tenuto.wire import workflowservice as ws
 from tests.engine.activities import boom
 from tests.engine.support import World
 from tests.engine.words import (
@@ -250,3 +252,17 @@ def test_nothing_is_offered_of_a_closed_run() -> None:
     world.step(done())
     assert agenda.task_dispatch(world.chain.current) is None  # type: ignore[union-attr]
     assert refused(world, types.StartWorkflowTask(world.run_id, 2, 1, 0, "queue", False, "w", "r"))
+
+
+def test_a_first_task_that_an_update_brought_early_ends_the_first_wait_for_good() -> None:
+    world = World()
+    world.start(workflow_start_delay=duration_pb2.Duration(seconds=3600))
+    message = ws.UpdateWorkflowExecutionRequest()
+    message.workflow_execution.workflow_id = "w"
+    message.request.meta.update_id = "u"
+    message.request.input.name = "change"
+    world.ask(types.Update(message))
+    world.step()
+    assert current(world).backoff_until == 0
+    world.signal()
+    assert world.names()[4:] == ["WF_SIGNALED", "WFT_SCHEDULED"]

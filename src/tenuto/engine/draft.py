@@ -351,6 +351,9 @@ class RunDraft:
         )
         task.kind = NORMAL
         task.written = True
+        # As for any recorded task: nothing holds the first one back any more, or whatever comes next would wait for it.
+        self.run.backoff_until = 0
+        self.run.awaits_parent = False
         self._raw(scheduled_event(task, self.terms.task_queue))
         if task.started_id:
             named = copy.copy(task)
