@@ -19,17 +19,39 @@ PATIENT_NS = SECOND + SECOND // 50
 """A deadline that leaves a poll a moment to wait."""
 CORPUS = 12
 """Accepted requests kept per method."""
-HOSTILE = ("DeleteNamespace", "DeprecateNamespace", "UpdateNamespace", "RegisterNamespace", "DeleteWorkflowExecution")
+HOSTILE = (
+    "DeleteNamespace",
+    "DeprecateNamespace",
+    "UpdateNamespace",
+    "RegisterNamespace",
+    "DeleteWorkflowExecution",
+)
 """Calls that would soon leave nothing to talk to: made, but seldom."""
 DEADLY = ("DeleteNamespace", "DeprecateNamespace", "UpdateNamespace")
 """Those that could take the ground away."""
 BUSY = (
-    "StartWorkflowExecution", "SignalWithStartWorkflowExecution", "PollWorkflowTaskQueue", "RespondWorkflowTaskCompleted",
-    "RespondWorkflowTaskCompleted", "PollActivityTaskQueue", "RespondActivityTaskFailed", "RecordActivityTaskHeartbeat",
-    "UpdateWorkflowExecution", "SignalWorkflowExecution", "GetWorkflowExecutionHistory", "ResetWorkflowExecution",
-    "ExecuteMultiOperation", "QueryWorkflow", "UpdateActivityOptions", "DescribeWorkflowExecution", "TerminateWorkflowExecution",
-    "RespondActivityTaskCompleted", "ListWorkflowExecutions", "PollWorkflowExecutionUpdate", "UpdateWorkflowExecutionOptions",
-)  # fmt: skip
+    "StartWorkflowExecution",
+    "SignalWithStartWorkflowExecution",
+    "PollWorkflowTaskQueue",
+    "RespondWorkflowTaskCompleted",
+    "RespondWorkflowTaskCompleted",
+    "PollActivityTaskQueue",
+    "RespondActivityTaskFailed",
+    "RecordActivityTaskHeartbeat",
+    "UpdateWorkflowExecution",
+    "SignalWorkflowExecution",
+    "GetWorkflowExecutionHistory",
+    "ResetWorkflowExecution",
+    "ExecuteMultiOperation",
+    "QueryWorkflow",
+    "UpdateActivityOptions",
+    "DescribeWorkflowExecution",
+    "TerminateWorkflowExecution",
+    "RespondActivityTaskCompleted",
+    "ListWorkflowExecutions",
+    "PollWorkflowExecutionUpdate",
+    "UpdateWorkflowExecutionOptions",
+)
 
 WAITING = ("UpdateWorkflowExecution", "QueryWorkflow", "ExecuteMultiOperation", "PollWorkflowExecutionUpdate",
            "GetWorkflowExecutionHistory")  # fmt: skip
@@ -59,7 +81,10 @@ class Campaign:
 
     def record(self) -> None:
         """Valid requests, which mutations start from."""
-        self.send("AddSearchAttributes", ops.AddSearchAttributesRequest(namespace="default", search_attributes=SEARCH))
+        self.send(
+            "AddSearchAttributes",
+            ops.AddSearchAttributesRequest(namespace="default", search_attributes=SEARCH),
+        )
         for number, name in enumerate(WORKFLOWS):
             self.send("StartWorkflowExecution", started(name, QUEUES[number % 3]))
             self.work()
@@ -87,14 +112,20 @@ class Campaign:
         hunt.task_queue.name = queue
         job = self.send("PollActivityTaskQueue", hunt, PATIENT_NS).response
         if isinstance(job, ws.PollActivityTaskQueueResponse) and job.task_token:
-            self.pools.keep("activity of workflow", (job.workflow_execution.workflow_id, job.activity_id), chance)
+            self.pools.keep(
+                "activity of workflow", (job.workflow_execution.workflow_id, job.activity_id), chance
+            )
             done = ws.RespondActivityTaskCompletedRequest(namespace="default", task_token=job.task_token)
             if chance.random() < 0.4:
                 self.send("RespondActivityTaskCompleted", done)
 
-    def _completion(self, task: ws.PollWorkflowTaskQueueResponse, queue: str) -> ws.RespondWorkflowTaskCompletedRequest:
+    def _completion(
+        self, task: ws.PollWorkflowTaskQueueResponse, queue: str
+    ) -> ws.RespondWorkflowTaskCompletedRequest:
         chance = self.chance
-        made = ws.RespondWorkflowTaskCompletedRequest(namespace="default", task_token=task.task_token, identity="worker")
+        made = ws.RespondWorkflowTaskCompletedRequest(
+            namespace="default", task_token=task.task_token, identity="worker"
+        )
         if chance.random() < 0.4:
             made.sticky_attributes.worker_task_queue.name = f"sticky-{queue}"
             made.sticky_attributes.worker_task_queue.kind = 2  # type: ignore[assignment]
@@ -120,7 +151,7 @@ class Campaign:
                 timer.timer_id = f"{number}.{position}"
                 timer.start_to_fire_timeout.seconds = chance.choice((1, 5, 3600))
         if chance.random() < 0.04:
-            made.commands.add(command_type=4).complete_workflow_execution_command_attributes.SetInParent()  # type: ignore[arg-type]
+            made.commands.add(command_type=4).complete_workflow_execution_command_attributes.SetInParent()
         return made
 
     def meanwhile(self, method: str, request: Message) -> None:
@@ -255,7 +286,9 @@ def _spare(request: Any, default: str) -> None:
         request.namespace = "other"
 
 
-def _answer_update(made: ws.RespondWorkflowTaskCompletedRequest, asked: protocol.Message, dice: float) -> None:
+def _answer_update(
+    made: ws.RespondWorkflowTaskCompletedRequest, asked: protocol.Message, dice: float
+) -> None:
     """Reject an update, accept it, or accept and complete it."""
     update_id = asked.protocol_instance_id
     accepted = update.Acceptance(
@@ -272,18 +305,17 @@ def _answer_update(made: ws.RespondWorkflowTaskCompletedRequest, asked: protocol
     for number, body in enumerate(bodies):
         message = made.messages.add(id=f"{update_id}/{number}", protocol_instance_id=update_id)
         message.body.Pack(body)
-        command = made.commands.add(command_type=14)  # type: ignore[arg-type]
+        command = made.commands.add(command_type=14)
         command.protocol_message_command_attributes.message_id = message.id
 
 
-SEARCH = {"Word": 2, "Number": 3, "Real": 4, "Flag": 5, "When": 6, "Words": 7, "Sentence": 1}
+SEARCH: Any = {"Word": 2, "Number": 3, "Real": 4, "Flag": 5, "When": 6, "Words": 7, "Sentence": 1}
 
 
 def started(workflow_id: str, queue: str) -> ws.StartWorkflowExecutionRequest:
     """A start as an SDK sends it."""
-    made = ws.StartWorkflowExecutionRequest(
-        namespace="default", workflow_id=workflow_id, identity="client", workflow_id_reuse_policy=1
-    )
+    made = ws.StartWorkflowExecutionRequest(namespace="default", workflow_id=workflow_id, identity="client")
+    made.workflow_id_reuse_policy = 1  # type: ignore[assignment]
     made.workflow_type.name, made.task_queue.name = "T", queue
     made.input.payloads.add(data=b"1").metadata["encoding"] = b"json/plain"
     made.workflow_task_timeout.seconds = 60
@@ -310,7 +342,9 @@ def recorded() -> list[Message]:
     poll = ws.PollWorkflowExecutionUpdateRequest(namespace="default")
     poll.update_ref.workflow_execution.CopyFrom(run)
     poll.update_ref.update_id = "u"
-    again = ws.SignalWithStartWorkflowExecutionRequest(namespace="default", workflow_id="w-1", signal_name="s")
+    again = ws.SignalWithStartWorkflowExecutionRequest(
+        namespace="default", workflow_id="w-1", signal_name="s"
+    )
     again.workflow_type.name, again.task_queue.name = "T", QUEUES[0]
     options = ws.UpdateWorkflowExecutionOptionsRequest(namespace="default", workflow_execution=run)
     options.workflow_execution_options.priority.priority_key = 2
@@ -318,11 +352,14 @@ def recorded() -> list[Message]:
     activity = ws.UpdateActivityOptionsRequest(namespace="default", execution=run, match_all=True)
     activity.activity_options.start_to_close_timeout.seconds = 90
     activity.update_mask.paths.append("start_to_close_timeout")
-    limit = ws.UpdateTaskQueueConfigRequest(namespace="default", task_queue="q-0", task_queue_type=2)
+    limit = ws.UpdateTaskQueueConfigRequest(namespace="default", task_queue="q-0")
+    limit.task_queue_type = 2  # type: ignore[assignment]
     limit.update_queue_rate_limit.rate_limit.requests_per_second = 1000
     beat = ws.RecordWorkerHeartbeatRequest(namespace="default", identity="worker")
     beat.worker_heartbeat.add(worker_instance_key="k")
-    report = ws.RespondActivityTaskFailedByIdRequest(namespace="default", workflow_id="w-0", activity_id="3.0")
+    report = ws.RespondActivityTaskFailedByIdRequest(
+        namespace="default", workflow_id="w-0", activity_id="3.0"
+    )
     report.failure.CopyFrom(failure.Failure(message="no"))
     report.failure.application_failure_info.SetInParent()
     return [
@@ -333,7 +370,11 @@ def recorded() -> list[Message]:
         ws.ListNamespacesRequest(page_size=1),
         *(change, both, query, poll, again, options, activity, limit, beat, report),
         ws.ResetWorkflowExecutionRequest(
-            namespace="default", workflow_execution=run, workflow_task_finish_event_id=4, request_id="r", reason="x"
+            namespace="default",
+            workflow_execution=run,
+            workflow_task_finish_event_id=4,
+            request_id="r",
+            reason="x",
         ),
         ws.RequestCancelWorkflowExecutionRequest(namespace="default", workflow_execution=run),
         ws.PauseActivityRequest(namespace="default", execution=run, type="A"),

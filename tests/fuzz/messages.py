@@ -10,9 +10,37 @@ from tenuto.wire import Message, command, common, duration_pb2, failure, timesta
 from tests.fuzz.values import Values
 
 ALWAYS = frozenset(
-    """namespace task_token task_queue workflow_type activity_type workflow_execution execution workflow_id identity update_ref
-    request meta input name query query_type signal_name activity_id timer_id update_mask paths start_to_close_timeout
-    start_to_fire_timeout operations message_id protocol_instance_id update_id accepted_request workflow_run_id""".split()
+    (
+        "namespace",
+        "task_token",
+        "task_queue",
+        "workflow_type",
+        "activity_type",
+        "workflow_execution",
+        "execution",
+        "workflow_id",
+        "identity",
+        "update_ref",
+        "request",
+        "meta",
+        "input",
+        "name",
+        "query",
+        "query_type",
+        "signal_name",
+        "activity_id",
+        "timer_id",
+        "update_mask",
+        "paths",
+        "start_to_close_timeout",
+        "start_to_fire_timeout",
+        "operations",
+        "message_id",
+        "protocol_instance_id",
+        "update_id",
+        "accepted_request",
+        "workflow_run_id",
+    )
 )
 """Fields without which a request goes nowhere: rarely left out."""
 DEPTH = 7
@@ -57,7 +85,9 @@ class Messages:
             oneof = field.containing_oneof
             if oneof is not None and chosen[oneof.name] != field.name:
                 continue
-            likely = 0.97 if field.name in ALWAYS or (oneof is not None and len(oneof.fields) > 1) else self.fill
+            likely = (
+                0.97 if field.name in ALWAYS or (oneof is not None and len(oneof.fields) > 1) else self.fill
+            )
             if chance.random() < likely / (1 + depth * 0.12):
                 self._set(made, field, depth)
 
@@ -88,9 +118,11 @@ class Messages:
         many = 120 if self.values.hurts() and self.chance.random() < 0.1 else self.chance.choice((1, 1, 2))
         for number in range(many):
             textual = key.cpp_type == FieldDescriptor.CPPTYPE_STRING
-            name = self.values.key(owner.name) if textual else self.chance.randrange(4)
-            if many > 3 and textual:
-                name = f"{name[:20]}{number}"
+            name: str | int = self.chance.randrange(4)
+            if textual:
+                name = self.values.key(owner.name)[: 20 if many > 3 else None] + (
+                    str(number) if many > 3 else ""
+                )
             if value.message_type is not None:
                 self._fill(target[name], depth + 1)
             else:
@@ -99,12 +131,13 @@ class Messages:
     def _command(self, made: command.Command, depth: int) -> None:
         """A command whose type and attributes agree."""
         endings = ("workflow_execution", "workflow_execution_failed")
-        fields = [f for f in made.DESCRIPTOR.oneofs_by_name["attributes"].fields]
+        fields = list(made.DESCRIPTOR.oneofs_by_name["attributes"].fields)
         field = self.chance.choice(fields)
         stem = field.name.removesuffix("_command_attributes")
         if stem.endswith(endings) and self.chance.random() < 0.7:
             field = made.DESCRIPTOR.fields_by_name[
-                self.chance.choice(("schedule_activity_task", "start_timer", "record_marker")) + "_command_attributes"
+                self.chance.choice(("schedule_activity_task", "start_timer", "record_marker"))
+                + "_command_attributes"
             ]
             stem = field.name.removesuffix("_command_attributes")
         kind = made.DESCRIPTOR.fields_by_name["command_type"].enum_type
@@ -116,7 +149,9 @@ class Messages:
     def _body(self, made: any_pb2.Any, depth: int) -> None:
         """An update's protocol message."""
         if self.values.hurts():
-            made.type_url = self.chance.choice(("", "x", "type.googleapis.com/temporal.api.update.v1.Acceptance"))
+            made.type_url = self.chance.choice(
+                ("", "x", "type.googleapis.com/temporal.api.update.v1.Acceptance")
+            )
             made.value = self.chance.randbytes(12)
             return
         body: Message = self.chance.choice((update.Acceptance, update.Response, update.Rejection))()
@@ -166,7 +201,9 @@ class Mutations:
         elif dice < 0.5:
             self._swap(made, present)
         elif made.DESCRIPTOR.fields:
-            field = chance.choice(present)[0] if present and dice < 0.8 else chance.choice(made.DESCRIPTOR.fields)
+            field = (
+                chance.choice(present)[0] if present and dice < 0.8 else chance.choice(made.DESCRIPTOR.fields)
+            )
             made.ClearField(field.name)
             self._messages._set(made, field, 2)
 
@@ -186,7 +223,11 @@ class Mutations:
         plain = [(f, v) for f, v in present if f.message_type is None and not f.is_repeated]
         for first, value in plain:
             for second, other in plain:
-                if first.number < second.number and first.type == second.type and first.enum_type is second.enum_type:
+                if (
+                    first.number < second.number
+                    and first.type == second.type
+                    and first.enum_type is second.enum_type
+                ):
                     setattr(made, first.name, other)
                     setattr(made, second.name, value)
                     return

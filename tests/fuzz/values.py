@@ -29,21 +29,72 @@ QUERIES = (
     "x in ()",
     " and " * 50,
 )
-CRONS = ("* * * * *", "@every 1h", "0 0 31 2 *", "@every 999999999h", "@every -1s", "CRON_TZ=Mars/X 1 * * * *", "x", "@yearly")
-MONSTERS = ("", "\0", "x" * 1001, "\U0001f4a5" * 251, "é" * 1000, "%s%n{}", "\ud7ff￿", "/_sys/x", " ", "'", "\n" * 40)
+CRONS = (
+    "* * * * *",
+    "@every 1h",
+    "0 0 31 2 *",
+    "@every 999999999h",
+    "@every -1s",
+    "CRON_TZ=Mars/X 1 * * * *",
+    "x",
+    "@yearly",
+)
+MONSTERS = (
+    "",
+    "\0",
+    "x" * 1001,
+    "\U0001f4a5" * 251,
+    "é" * 1000,
+    "%s%n{}",
+    "\ud7ff￿",
+    "/_sys/x",
+    " ",
+    "'",
+    "\n" * 40,
+)
 WIDE = (0, 1, -1, 2, 5, 100, 2**31 - 1, -(2**31))
 WIDER = (*WIDE, 2**63 - 1, -(2**63), 2**53, 10**18)
 FLOATS = (0.0, 1.0, -1.0, math.nan, math.inf, -math.inf, 1e308, 5e-324, 0.5, 1000.0)
 JSONS = (b'"text"', b"1", b"null", b"[]", b'["a","b"]', b"true", b"1.5", b'"2024-01-01T00:00:00Z"', b"{}")
-BAD_JSONS = (b"", b"{", b"\xff\xfe", b"[" * 1500, b"9" * 5000, b"NaN", b'"\\ud800"', b'["\\ud800"]', b"1e999", b"\x00" * 9, b'{"a":' * 400)
+BAD_JSONS = (
+    b"",
+    b"{",
+    b"\xff\xfe",
+    b"[" * 1500,
+    b"9" * 5000,
+    b"NaN",
+    b'"\\ud800"',
+    b'["\\ud800"]',
+    b"1e999",
+    b"\x00" * 9,
+    b'{"a":' * 400,
+)
 PATHS = (
     "priority", "priority.priority_key", "priority.fairnessWeight", "versioning_override", "versioningOverride.x",
     "task_queue.name", "taskQueue", "start_to_close_timeout", "startToCloseTimeout", "retry_policy",
     "retryPolicy.maximumAttempts", "retry_policy.initial_interval", "heartbeat_timeout", "schedule_to_close_timeout", "",
     ".", "a.b.c", "priority.", "retry_policy.x.y", "taskQueue.name.x", "retryPolicy.nonRetryableErrorTypes", "é",
 )  # fmt: skip
-ATTRIBUTES = ("CustomKeywordField", "Word", "Number", "Real", "Flag", "When", "Words", "Sentence", "BuildIds", "WorkflowId", "Nope")
-METADATA = ({"encoding": b"json/plain"}, {}, {"encoding": b"binary/null"}, {"encoding": b"json/plain", "type": b"Keyword"}, {"type": b"\xff"})
+ATTRIBUTES = (
+    "CustomKeywordField",
+    "Word",
+    "Number",
+    "Real",
+    "Flag",
+    "When",
+    "Words",
+    "Sentence",
+    "BuildIds",
+    "WorkflowId",
+    "Nope",
+)
+METADATA: tuple[dict[str, bytes], ...] = (
+    {"encoding": b"json/plain"},
+    {},
+    {"encoding": b"binary/null"},
+    {"encoding": b"json/plain", "type": b"Keyword"},
+    {"type": b"\xff"},
+)
 _DATA = common.Payload.DESCRIPTOR.fields_by_name["data"]
 
 
@@ -65,7 +116,9 @@ class Pools:
             elif field.name.endswith(("_id", "token")) and value:
                 self.keep(field.name, value, chance)
                 if field.name == "task_token":
-                    self.keep("activity" if "Activity" in message.DESCRIPTOR.name else "workflow", value, chance)
+                    self.keep(
+                        "activity" if "Activity" in message.DESCRIPTOR.name else "workflow", value, chance
+                    )
 
     def keep(self, name: str, value: Any, chance: Random) -> None:
         kept = self.kept[name]
@@ -198,7 +251,11 @@ class Values:
         """A map's key."""
         if self.hurts():
             return self.chance.choice(MONSTERS)
-        return self.chance.choice(ATTRIBUTES) if owner == "SearchAttributes" else self.chance.choice(("a", "b", "1"))
+        return (
+            self.chance.choice(ATTRIBUTES)
+            if owner == "SearchAttributes"
+            else self.chance.choice(("a", "b", "1"))
+        )
 
 
 def bent(raw: bytes, chance: Random) -> bytes:

@@ -19,7 +19,15 @@ from tenuto.service.service import Service
 from tenuto.shard.runner import Shard
 from tenuto.sim.loop import SimClock, SimulationLoop
 from tenuto.store.memory import MemoryDisk, MemoryStore
-from tenuto.store.spi import Batch, ChainKey, HistoryRow, Store, VisibilityCursor, VisibilityFilter, VisibilityRow
+from tenuto.store.spi import (
+    Batch,
+    ChainKey,
+    HistoryRow,
+    Store,
+    VisibilityCursor,
+    VisibilityFilter,
+    VisibilityRow,
+)
 from tenuto.wire import DecodeError, Message, operatorservice
 from tenuto.wire import workflowservice as ws
 
@@ -139,7 +147,7 @@ class World:
         self.service = Service(self.core)
         self.answers = Answers(self.service)
         self.paths = {method: path for path, (method, _) in self.answers.methods.items()}
-        self.kinds = {method: kind for method, kind in self.answers.methods.values()}
+        self.kinds = dict(self.answers.methods.values())
         self.replies = {
             method: getattr(ws if hasattr(ws, f"{method}Response") else operatorservice, f"{method}Response")
             for method in self.kinds
@@ -219,7 +227,9 @@ class World:
         assert isinstance(error, Refusal)
         if error.code in (Code.INTERNAL, Code.UNKNOWN):
             cause = error.__cause__
-            raise Broken(f"{method} answered {Code(error.code).name}: {cause!r}\n{_shown(request)}") from cause
+            raise Broken(
+                f"{method} answered {Code(error.code).name}: {cause!r}\n{_shown(request)}"
+            ) from cause
         percent_encoded(error.message)
         return Answer(None, error.code, error.message)
 

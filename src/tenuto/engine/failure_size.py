@@ -21,10 +21,11 @@ event with more could be written and never be read again."""
 
 def _holders() -> dict[int, tuple[str, ...]]:
     """Event type -> where in its attributes a failure is."""
-    found = {}
+    found: dict[int, tuple[str, ...]] = {}
     for kind, name in ev.ATTRIBUTES.items():
-        fields = history.HistoryEvent.DESCRIPTOR.fields_by_name[name].message_type.fields
-        for field in fields:
+        attributes = history.HistoryEvent.DESCRIPTOR.fields_by_name[name].message_type
+        assert attributes is not None
+        for field in attributes.fields:
             inner = field.message_type.full_name if field.message_type is not None else ""
             if inner == failure.Failure.DESCRIPTOR.full_name:
                 found[kind] = (name, field.name)
