@@ -1,4 +1,4 @@
-"""Everything that can be set, in one frozen value: from flags, a TOML file, and the environment, in that order of precedence.
+"""Everything that can be set, in one frozen value: from flags, a TOML file, and the environment, the first of them first.
 
 Only composition roots read this module; it is the only one that reads the environment.
 """

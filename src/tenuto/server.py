@@ -123,14 +123,19 @@ def _frontend(config: Config, service: Service) -> Any:
     return Native(service)
 
 
+def _tls_files(config: Config) -> tuple[bytes, bytes, bytes | None]:
+    """Key, certificate, and the authority that clients must be certified by, if any. `BadConfig` when one is missing."""
+    try:
+        key, certificate = Path(config.tls_key).read_bytes(), Path(config.tls_cert).read_bytes()
+        return key, certificate, Path(config.tls_client_ca).read_bytes() if config.tls_client_ca else None
+    except OSError as error:
+        raise BadConfig(f"cannot read TLS files: {error}") from error
+
+
 async def _listen(frontend: Any, config: Config) -> int:
     if not config.tls_cert:
         return int(await frontend.start(config.host, config.port))
-    try:
-        key, certificate = Path(config.tls_key).read_bytes(), Path(config.tls_cert).read_bytes()
-        client_ca = Path(config.tls_client_ca).read_bytes() if config.tls_client_ca else None
-    except OSError as error:
-        raise BadConfig(f"cannot read TLS files: {error}") from error
+    key, certificate, client_ca = _tls_files(config)
     if config.listener == "grpcio":
         from tenuto.frontend.grpc import credentials
 

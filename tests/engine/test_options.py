@@ -96,7 +96,8 @@ def test_a_task_of_a_run_with_an_override_leaves_no_build_id() -> None:
 
 def test_deprecated_words_for_an_override_become_present_ones() -> None:
     world = begun()
-    world.ask(change("versioning_override", versioning_override=workflow.VersioningOverride(behavior=2)))
+    deprecated = workflow.VersioningOverride(behavior=2)  # type: ignore[arg-type]
+    world.ask(change("versioning_override", versioning_override=deprecated))
     assert said(last(world)).versioning_override == workflow.VersioningOverride(auto_upgrade=True)
 
 

@@ -283,7 +283,8 @@ def test_a_signal_with_start_does_not_leave_a_running_workflow_in_its_first_back
 @pytest.mark.parametrize("delay", [0, 5])
 def test_a_run_started_with_a_signal_knows_the_request_by_the_signal(delay: int) -> None:
     world = World()
-    signal_with_start(world, **({"workflow_start_delay": length(delay)} if delay else {}))
+    fields: dict[str, Any] = {"workflow_start_delay": length(delay)} if delay else {}
+    signal_with_start(world, **fields)
     assert current(world).request_ids == {"sws": (1, 2)}
     assert world.names()[1] == "WF_SIGNALED"
 

@@ -113,7 +113,7 @@ class Normaliser:
             return shown if "\n" not in shown else repr(shown)
         return str(value).lower() if isinstance(value, bool) else str(value)
 
-    def _short(self, name: str, value: Message) -> str | None:
+    def _short(self, name: str, value: Any) -> str | None:
         match value.DESCRIPTOR.full_name:
             case "google.protobuf.Timestamp":
                 return self._instant(value)

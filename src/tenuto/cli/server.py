@@ -1,6 +1,6 @@
 """``tenuto server start`` and ``start-dev``.
 
-``start-dev`` takes the flags that SDK test environments give a Temporal dev server, so that they can be given this executable.
+``start-dev`` takes the flags that SDK test environments give a Temporal dev server: this executable can stand for it.
 """
 
 import argparse

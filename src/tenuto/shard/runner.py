@@ -252,7 +252,7 @@ class Shard:
         except Rejected as rejected:
             awaited.outcome = rejected
             return None
-        except Exception as error:  # noqa: BLE001 - the shard's door: the draft is dropped, so nothing has happened
+        except Exception as error:  # the shard's door: the draft is dropped, so nothing has happened
             log.exception("a decision failed: %s on %s", type(request).__name__, awaited.key)
             awaited.outcome = error
             return None

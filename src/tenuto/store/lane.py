@@ -5,6 +5,7 @@ For drivers that block. Must never know what its jobs do.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import TypeVar
@@ -49,10 +50,8 @@ class Lane:
                 outcome: tuple[T | None, BaseException | None] = (job(), None)
             except BaseException as error:  # noqa: BLE001 - handed on whole; the lane must live
                 outcome = (None, error)
-            try:
+            with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
                 loop.call_soon_threadsafe(settle, *outcome)
-            except RuntimeError:
-                pass  # the loop is closed: nobody is left to be told
 
         self._jobs.put(run)
         return future

@@ -177,7 +177,9 @@ def where_visible(wanted: VisibilityFilter, after: VisibilityCursor | None) -> t
     return " AND ".join(terms), values
 
 
-VISIBILITY_COLUMNS = "namespace_id, workflow_id, run_id, workflow_type, status, task_queue, start_at, execution_at, close_at, info"
+VISIBILITY_COLUMNS = (
+    "namespace_id, workflow_id, run_id, workflow_type, status, task_queue, start_at, execution_at, close_at, info"
+)
 
 
 def _leading(wanted: VisibilityFilter) -> str:
