@@ -80,7 +80,9 @@ class Campaign:
     # ---- the valid core -------------------------------------------------------------------------------------------
 
     def record(self) -> None:
-        """Valid requests, which mutations start from."""
+        """A request of every method, then valid ones, which mutations start from."""
+        for method in self.methods:
+            self.send(method, self._message(method))
         self.send(
             "AddSearchAttributes",
             ops.AddSearchAttributesRequest(namespace="default", search_attributes=SEARCH),
@@ -218,9 +220,11 @@ class Campaign:
         if method in DEADLY and not self.scorch:
             return
         if self.corpus[method] and chance.random() < 0.6:
-            raw = chance.choice(self.corpus[method]).SerializeToString()
+            raw = chance.choice(self.corpus[method]).SerializeToString(deterministic=True)
         else:
-            raw = self._message(method if chance.random() < 0.8 else self._method()).SerializeToString()
+            raw = self._message(method if chance.random() < 0.8 else self._method()).SerializeToString(
+                deterministic=True
+            )
         for _ in range(chance.choice((1, 1, 3))):
             raw = bent(raw[:200_000], chance)
         self._note(method, self.world.call_raw(method, raw))

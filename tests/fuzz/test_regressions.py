@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from tenuto.limits import MIB
 from tenuto.service import tokens
 from tenuto.service.errors import Code
 from tenuto.wire import DecodeError, Message, common, duration_pb2, failure
@@ -138,6 +139,17 @@ def test_a_rate_of_any_kind_leaves_polls_answered(scene: Scene, rate: float) -> 
         request.set_fairness_weight_overrides["k"] = rate
         scene.world.call("UpdateTaskQueueConfig", request)
     assert not scene.world.call("PollActivityTaskQueue", poll).refused
+
+
+def test_heartbeats_of_workers_are_kept_within_bounds(scene: Scene) -> None:
+    request = ws.RecordWorkerHeartbeatRequest(namespace="default")
+    request.worker_heartbeat.add(host_info={"host_name": "x" * (3 * MIB)})
+    for number in range(40):
+        request.worker_heartbeat[0].worker_instance_key = f"w{number}"
+        assert not scene.world.call("RecordWorkerHeartbeat", request).refused
+    response = scene.world.call("CountWorkers", ws.CountWorkersRequest(namespace="default")).response
+    assert isinstance(response, ws.CountWorkersResponse)
+    assert 0 < response.count * 3 * MIB <= 64 * MIB
 
 
 def _deep(kind: type[Message], fill: str) -> failure.Failure:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tenuto.limits import MINUTE
+from tenuto.limits import MIB, MINUTE
 from tenuto.matching.types import QueueKind
 from tenuto.service import filters
 from tenuto.service.call import Call
@@ -15,6 +15,8 @@ from tenuto.wire import workflowservice as ws
 
 KEPT_NS = 5 * MINUTE
 KEPT = 100_000
+KEPT_BYTES = 64 * MIB
+"""Of all heartbeats together, serialized; those silent longest go first."""
 
 _COLUMNS: dict[str, Callable[[worker.WorkerHeartbeat], str]] = {
     "WorkerInstanceKey": lambda said: said.worker_instance_key,
@@ -36,6 +38,7 @@ class Workers:
         self._core = core
         self._said: dict[tuple[str, str], tuple[int, worker.WorkerHeartbeat]] = {}
         """(namespace id, instance key) -> when it was heard of last, and what it said; the longest silent first."""
+        self._bytes = 0
 
     async def shutdown_worker(
         self, request: ws.ShutdownWorkerRequest, call: Call
@@ -88,10 +91,20 @@ class Workers:
 
     def _remember(self, call: Call, heartbeat: worker.WorkerHeartbeat) -> None:
         name = (call.namespace.id, heartbeat.worker_instance_key)
-        self._said.pop(name, None)
-        if len(self._said) >= KEPT:
-            del self._said[next(iter(self._said))]
-        self._said[name] = (self._core.clock.now(), heartbeat)
+        self._forget_silent()
+        if name in self._said:
+            self._forget(name)
+        size = heartbeat.ByteSize()
+        while self._said and (len(self._said) >= KEPT or self._bytes + size > KEPT_BYTES):
+            self._forget(next(iter(self._said)))
+        # A copy, because a part of a request keeps all of it in memory.
+        kept = worker.WorkerHeartbeat()
+        kept.CopyFrom(heartbeat)
+        self._said[name] = (self._core.clock.now(), kept)
+        self._bytes += size
+
+    def _forget(self, name: tuple[str, str]) -> None:
+        self._bytes -= self._said.pop(name)[1].ByteSize()
 
     def _forget_silent(self) -> None:
         oldest = self._core.clock.now() - KEPT_NS
@@ -101,7 +114,7 @@ class Workers:
                 break
             silent.append(name)
         for name in silent:
-            del self._said[name]
+            self._forget(name)
 
     def _matching(self, call: Call, query: str) -> list[worker.WorkerHeartbeat]:
         terms = filters.conjunction(query)
