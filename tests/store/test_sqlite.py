@@ -22,6 +22,8 @@ from tenuto.store.spi import (
 )
 from tenuto.store.sqlite import SqliteStore, StoreUnusable
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+"""Lets a child process find the package though it may not be installed."""
 _COMMITTER = """
 import asyncio, sys
 from tenuto.store.spi import *
@@ -72,7 +74,7 @@ def test_a_killed_process_loses_no_acknowledged_commit(tmp_path: Path) -> None:
     acknowledged = -1
     for _ in range(3):
         command = [sys.executable, "-c", _COMMITTER, path, str(acknowledged + 1)]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
         assert child.stdout
         for line in child.stdout:
             acknowledged = int(line)
@@ -103,6 +105,7 @@ def test_a_full_disk_at_commit_is_unknown_and_the_store_recovers(tmp_path: Path)
         capture_output=True,
         text=True,
         check=True,
+        env=ENVIRONMENT,
     )
     first, second = child.stdout.splitlines()
     assert first.startswith("unknown commit:") and "store.db" in first
@@ -132,7 +135,7 @@ def test_a_second_opening_is_refused_and_names_file_and_holder(tmp_path: Path) -
 def test_another_process_is_refused_until_the_holder_dies(tmp_path: Path) -> None:
     path = str(tmp_path / "store.db")
     command = [sys.executable, "-c", _COMMITTER, path, "0"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
     assert child.stdout and child.stdout.readline()
 
     async def run() -> None:

@@ -58,11 +58,11 @@ def parsed(query: str, namespace_id: str, custom: Any) -> VisibilityFilter:
             if name in SYSTEM or name in PREDEFINED or name in custom:
                 filters.unsupported(f"filter on {name}")
             invalid(f"invalid query: invalid search attribute: {name}")
-        if term.operator not in ("=", "in"):
-            filters.unsupported(f"operator '{term.operator}' for {name}")
         if not term.quoted and name != "ExecutionStatus":
             text = f"invalid value type for search attribute {name} of type Keyword: {term.values[0]}"
             invalid(f"invalid query: invalid expression: {text}")
+        if term.operator not in ("=", "in"):
+            filters.unsupported(f"operator '{term.operator}' for {name}")
         if name in found or (name != "ExecutionStatus" and len(term.values) != 1):
             filters.unsupported(f"several values of {name}")
         found[name] = term.values
