@@ -17,6 +17,7 @@ from tests.engine.words import (
     done,
     fail_task,
     last,
+    marker,
     refused,
     rested,
     said,
@@ -262,7 +263,7 @@ def test_a_first_task_that_an_update_brought_early_ends_the_first_wait_for_good(
     message.request.meta.update_id = "u"
     message.request.input.name = "change"
     world.ask(types.Update(message))
-    world.step()
+    world.step(marker())
     assert current(world).backoff_until == 0
     world.signal()
-    assert world.names()[4:] == ["WF_SIGNALED", "WFT_SCHEDULED"]
+    assert world.names()[5:] == ["WF_SIGNALED", "WFT_SCHEDULED"]
