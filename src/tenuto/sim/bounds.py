@@ -14,8 +14,8 @@ from tenuto.shard import cache, runner
 from tenuto.sim.options import Options
 
 SMALL: tuple[tuple[Any, str, tuple[int, ...]], ...] = (
-    (runner, "HORIZON_NS", (SECOND // 5, 2 * SECOND, 10 * SECOND)),
-    (runner, "SWEEP_NS", (SECOND // 10, SECOND, 5 * SECOND)),
+    (runner, "HORIZON_NS", (2 * SECOND, 5 * SECOND, 20 * SECOND)),
+    (runner, "SWEEP_NS", (SECOND, 5 * SECOND)),
     (runner, "DUE_PAGE", (1, 2)),
     (runner, "TURN_REQUESTS", (1, 2, 5)),
     (runner, "TURN_BYTES", (1, 1000)),

@@ -118,9 +118,9 @@ def _no_reading_ahead() -> list[Patch]:
 def _deaf_alarm_clock() -> list[Patch]:
     arm, calls = AlarmClock.arm, [0]
 
-    def deaf(self: AlarmClock, at: int, key: Any) -> bool:
+    def deaf(self: AlarmClock, at: int, key: Any, far: bool = False) -> bool:
         calls[0] += 1
-        return True if calls[0] % 4 == 0 else arm(self, at, key)
+        return True if calls[0] % 4 == 0 else arm(self, at, key, far)
 
     return [(AlarmClock, "arm", deaf)]
 
