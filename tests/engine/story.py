@@ -155,7 +155,9 @@ class _Teller:
 
     def _do_fail_task(self, world: World, words: Words, options: Options) -> None:
         message = ws.RespondWorkflowTaskFailedRequest(
-            identity="worker", cause=24, failure=boom("oops")  # type: ignore[arg-type]
+            identity="worker",
+            cause=24,  # type: ignore[arg-type]
+            failure=boom("oops"),
         )
         world.ask(types.FailWorkflowTask(token_of(self._tasks[world.key[1]]), message))
 

@@ -14,9 +14,8 @@ from tenuto.wire import workflowservice as ws
 Status = enums_workflow.WorkflowExecutionStatus
 AUTO_UPGRADE = enums_workflow.VersioningBehavior.VERSIONING_BEHAVIOR_AUTO_UPGRADE
 PINNED = enums_workflow.VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
-PAUSE_REQUESTED = (
-    enums_failed.WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_PAUSE_REQUESTED_BEFORE_TASK_STARTED
-)
+Cause = enums_failed.WorkflowTaskFailedCause
+PAUSE_REQUESTED = Cause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_PAUSE_REQUESTED_BEFORE_TASK_STARTED
 
 
 UNVERSIONED = common.Payload(

@@ -178,7 +178,8 @@ def where_visible(wanted: VisibilityFilter, after: VisibilityCursor | None) -> t
 
 
 VISIBILITY_COLUMNS = (
-    "namespace_id, workflow_id, run_id, workflow_type, status, task_queue, start_at, execution_at, close_at, info"
+    "namespace_id, workflow_id, run_id, workflow_type, status, task_queue, "
+    "start_at, execution_at, close_at, info"
 )
 
 
