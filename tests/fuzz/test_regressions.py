@@ -152,6 +152,37 @@ def test_heartbeats_of_workers_are_kept_within_bounds(scene: Scene) -> None:
     assert 0 < response.count * 3 * MIB <= 64 * MIB
 
 
+@pytest.mark.parametrize("kind", [99, -1, -(2**31)])
+def test_a_command_of_unknown_type_behind_a_closing_one_is_refused(scene: Scene, kind: int) -> None:
+    done = ws.RespondWorkflowTaskCompletedRequest(task_token=scene.task("w"))
+    done.commands.add().command_type = 4  # type: ignore[assignment]
+    done.commands.add().command_type = kind  # type: ignore[assignment]
+    assert scene.world.call("RespondWorkflowTaskCompleted", done).code == Code.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("cause", [99, -1])
+def test_a_workflow_task_may_fail_for_a_cause_unknown_here(scene: Scene, cause: int) -> None:
+    for token in (scene.task("w"), scene.polled):
+        failed = ws.RespondWorkflowTaskFailedRequest(task_token=token if isinstance(token, bytes) else token())
+        failed.cause = cause  # type: ignore[assignment]
+        assert not scene.world.call("RespondWorkflowTaskFailed", failed).refused
+
+
+def test_a_run_whose_successor_was_deleted_cannot_be_reset(scene: Scene) -> None:
+    runs = []
+    for _ in range(2):
+        scene.task("w")
+        runs.append(scene.describe("w").workflow_execution_info.execution)
+        end = ws.TerminateWorkflowExecutionRequest(namespace="default", workflow_execution=runs[-1])
+        assert not scene.world.call("TerminateWorkflowExecution", end).refused
+    gone = ws.DeleteWorkflowExecutionRequest(namespace="default", workflow_execution=runs[1])
+    assert not scene.world.call("DeleteWorkflowExecution", gone).refused
+    reset = ws.ResetWorkflowExecutionRequest(
+        namespace="default", workflow_execution=runs[0], workflow_task_finish_event_id=4, request_id="r"
+    )
+    assert scene.world.call("ResetWorkflowExecution", reset).code == Code.NOT_FOUND
+
+
 def _deep(kind: type[Message], fill: str) -> failure.Failure:
     """The deepest failure that a request of this kind can carry in field ``fill``."""
     made = failure.Failure()

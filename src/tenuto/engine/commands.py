@@ -207,6 +207,8 @@ def _know_all(message: ws.RespondWorkflowTaskCompletedRequest) -> None:
 
 
 def _camel(kind: int) -> str:
+    if kind not in Command.values():
+        return str(kind)
     name = Command.Name(kind).removeprefix("COMMAND_TYPE_")  # type: ignore[arg-type]
     return "".join(word.capitalize() for word in name.split("_"))
 

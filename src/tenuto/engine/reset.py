@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tenuto.engine import close, commands, options, outgoing, reapply, rebuild, start, workflow_task
 from tenuto.engine import events as ev
 from tenuto.engine.chain import NO_EVENT, Run
-from tenuto.engine.context import Found, find_run, invalid
+from tenuto.engine.context import Found, find_run, invalid, no_such_chain
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import Reason, Rejected, Reset
 from tenuto.wire import enums_failed, enums_workflow, failure, history, workflow
@@ -32,6 +32,8 @@ def reset(draft: Draft, request: Reset) -> None:
     added since the host loaded them."""
     message = request.message
     base = find_run(draft, request.run_id)
+    if draft.chain is None:
+        raise no_such_chain(draft)  # the run stands alone: its chain's last one was deleted
     current = draft.run
     if message.request_id and current.run.reset_request_id == message.request_id:
         draft.reply = ws.ResetWorkflowExecutionResponse(run_id=current.run.run_id)

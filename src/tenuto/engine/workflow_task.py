@@ -373,7 +373,8 @@ def failed(rd: RunDraft, attributes: history.WorkflowTaskFailedEventAttributes) 
         rd.emit(ev.WFT_FAILED, full)
     else:
         rd.note(TransientLost(timed_out=False, cause=attributes.cause))
-    _report_problem(rd, "WorkflowTaskFailed", Cause.Name(attributes.cause))
+    cause = attributes.cause
+    _report_problem(rd, "WorkflowTaskFailed", Cause.Name(cause) if cause in Cause.values() else str(cause))
 
 
 def force_close(rd: RunDraft) -> None:
