@@ -72,7 +72,8 @@ class TurnWrites:
         rd = draft.run
         if rd.is_new:
             pending.parts.clear()
-            pending.drop_parts = True
+            # Of a chain that is not stored there is nothing to drop: most starts save a statement.
+            pending.drop_parts |= entry.chain is not None
             for out_id, message in (draft.chain.out if draft.chain is not None else {}).items():
                 if out_id not in draft.out.changes:
                     pending.parts[f"o/{out_id}"] = codec.encode_out(message)

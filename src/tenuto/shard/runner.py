@@ -310,9 +310,11 @@ class Shard:
         missing = {awaited.key for awaited in batch if self._cache.get(awaited.key) is None}
         if missing:
             keys = sorted(missing)
-            for key, stored in zip(
-                keys, await asyncio.gather(*(self._store.load(self._id, key) for key in keys)), strict=True
-            ):
+            if len(keys) == 1:
+                loaded_chains = [await self._store.load(self._id, keys[0])]
+            else:
+                loaded_chains = await asyncio.gather(*(self._store.load(self._id, key) for key in keys))
+            for key, stored in zip(keys, loaded_chains, strict=True):
                 chain = codec.decode_chain(key, stored.header, stored.parts) if stored is not None else None
                 entry = Entry(key, chain, self._clock.now())
                 self._cache.put(entry)
