@@ -381,6 +381,17 @@ def test_a_wait_for_a_retry_is_measured_anew() -> None:
     assert world.poll_activity().activity.attempt == 2
 
 
+def test_a_change_of_options_forgets_the_last_failure_of_a_paused_activity_too() -> None:
+    world = begun(scheduled(retry_policy=retries(initial_interval=seconds(30))))
+    fail(world, world.poll_activity(), boom())
+    failed_at = world.now
+    pause(world)
+    assert shown(world).last_failure == boom()
+    change(world, "retry_policy.initial_interval", retry_policy={"initial_interval": seconds(2)})
+    assert not shown(world).HasField("last_failure")
+    assert pending(world).scheduled_at == failed_at + 4 * SECOND
+
+
 def test_a_running_attempt_gets_new_timeouts_at_once() -> None:
     world = begun(scheduled(retry_policy=retries(maximum_attempts=1)))
     world.poll_activity()

@@ -88,6 +88,16 @@ def test_only_a_run_without_an_override_counts_as_unversioned() -> None:
     assert [*seen, "BuildIds" in terms(world).search_attributes] == [True, False, True]
 
 
+def test_builds_that_have_worked_on_a_run_stay_named_whatever_ties_it_to_a_version() -> None:
+    world = begun()
+    world.step(worker_version_stamp=common.WorkerVersionStamp(build_id="b1"))
+    seen = []
+    for versioning in ({"versioning_override": workflow.VersioningOverride(auto_upgrade=True)}, {}):
+        world.ask(change("versioning_override", **versioning))
+        seen.append(common.Payload.FromString(terms(world).search_attributes["BuildIds"]).data)
+    assert seen == [b'["unversioned:b1"]', b'["unversioned","unversioned:b1"]']
+
+
 def test_a_task_of_a_run_with_an_override_leaves_no_build_id() -> None:
     world = begun(versioning_override=workflow.VersioningOverride(auto_upgrade=True))
     world.step()

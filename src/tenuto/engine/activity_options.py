@@ -72,7 +72,7 @@ def changed(activity: Activity, message: ws.UpdateActivityOptionsRequest) -> tup
         changes["original_options"] = activity.original_options or options(activity).SerializeToString()
     if changes and not activity.started:
         changes["stamp"] = activity.stamp + 1
-        if activity.attempt > 1 and activity.paused is None:
+        if activity.attempt > 1:
             changes |= _rescheduled(activity, changes["retry"])
     return changes, shown
 

@@ -2,6 +2,8 @@
 
 (execution-semantics 1.22, 1.23)"""
 
+import msgspec
+
 from tenuto.engine import events as ev
 from tenuto.engine import pauses, workflow_task
 from tenuto.engine.chain import Pause
@@ -18,10 +20,19 @@ Cause = enums_failed.WorkflowTaskFailedCause
 PAUSE_REQUESTED = Cause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_PAUSE_REQUESTED_BEFORE_TASK_STARTED
 
 
-UNVERSIONED = common.Payload(
-    metadata={"encoding": b"json/plain", "type": b"KeywordList"}, data=b'["unversioned"]'
-).SerializeToString(deterministic=True)
-"""BuildIds of a run that is not tied to any version; one that is, be it to whichever is current, does not have it."""
+def _build_ids(values: dict[str, bytes], *, unversioned: bool) -> dict[str, bytes]:
+    """Search attributes whose BuildIds say, before all else, that the run is tied to no version; or no longer say so, as
+    when it is tied to one, be it to whichever is current. Builds that have worked on it stay named."""
+    rest = {name: raw for name, raw in values.items() if name != "BuildIds"}
+    known = common.Payload.FromString(values.get("BuildIds", b"")).data or b"[]"
+    names = [name for name in msgspec.json.decode(known, type=list[str]) if name != "unversioned"]
+    if unversioned:
+        names.insert(0, "unversioned")
+    if not names:
+        return rest
+    payload = common.Payload(data=msgspec.json.encode(names))
+    payload.metadata["encoding"], payload.metadata["type"] = b"json/plain", b"KeywordList"
+    return {**rest, "BuildIds": payload.SerializeToString(deterministic=True)}
 
 
 def current(rd: RunDraft) -> workflow.WorkflowExecutionOptions:
@@ -124,11 +135,11 @@ def applied_updated(rd: RunDraft, event: history.HistoryEvent) -> None:
     terms = rd.edit_terms()
     if a.HasField("versioning_override"):
         terms.versioning_override = a.versioning_override.SerializeToString()
-        terms.search_attributes = {k: v for k, v in terms.search_attributes.items() if k != "BuildIds"}
+        terms.search_attributes = _build_ids(terms.search_attributes, unversioned=False)
     elif a.unset_versioning_override:
         if terms.versioning_override:
             terms.was_overridden = True
-            terms.search_attributes = {**terms.search_attributes, "BuildIds": UNVERSIONED}
+            terms.search_attributes = _build_ids(terms.search_attributes, unversioned=True)
         terms.versioning_override = b""
     if a.HasField("priority"):
         terms.priority = a.priority.SerializeToString()

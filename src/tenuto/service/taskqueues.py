@@ -14,6 +14,7 @@ ZERO_TIME = timestamp_pb2.Timestamp(seconds=-62135596800)
 ENHANCED = enums_queue.DESCRIBE_TASK_QUEUE_MODE_ENHANCED
 STICKY = enums_queue.TASK_QUEUE_KIND_STICKY
 REACHABLE = enums_queue.BUILD_ID_TASK_REACHABILITY_REACHABLE
+UNREACHABLE = enums_queue.BUILD_ID_TASK_REACHABILITY_UNREACHABLE
 STICKY_TEXT = (
     "Enhanced DescribeTaskQueue is not valid for a sticky queue, use api_mode=UNSPECIFIED or a normal queue."
 )
@@ -56,28 +57,37 @@ class TaskQueues:
         if request.report_config:
             _config(response.config, told)
         if request.include_task_queue_status:
-            response.task_queue_status.backlog_count_hint = told.stats.backlog_count
+            status = response.task_queue_status
+            status.backlog_count_hint = told.stats.backlog_count
+            status.rate_per_second = limit.requests_per_second
         return response
 
     def _enhanced(self, key: QueueKey, request: Any, response: ws.DescribeTaskQueueResponse) -> None:
-        """The older mode that lists per build id; everything here is unversioned."""
-        version = response.versions_info[""]
+        """The older mode that lists per build id. No task is tied to one here, so that the others have nothing.
+
+        Asked for no versions in particular it tells of the default one, and that is no version."""
+        chosen = request.versions
+        names = set(chosen.build_ids)
+        if chosen.unversioned or not request.HasField("versions"):
+            names.add("")
         kinds = request.task_queue_types or (WORKFLOW, ACTIVITY)
-        for kind in kinds:
-            told = self._core.matching.describe(key._replace(kind=_kind(kind)))
-            info = version.types_info[kind]
-            if request.report_pollers or not request.report_stats:
-                info.pollers.extend(self._pollers(told))
-            if request.report_stats or not request.report_pollers:
-                _stats(info.stats, told.stats)
-        if request.report_task_reachability:
-            version.task_reachability = REACHABLE
+        for name in names:
+            version = response.versions_info[name]
+            for kind in kinds:
+                info = version.types_info[kind]
+                told = self._core.matching.describe(key._replace(kind=_kind(kind)))
+                if request.report_pollers and not name:
+                    info.pollers.extend(self._pollers(told))
+                _stats(info.stats, told.stats if request.report_stats and not name else QueueStats())
+            if request.report_task_reachability:
+                version.task_reachability = UNREACHABLE if name else REACHABLE
 
     def _pollers(self, told: QueueDescription) -> list[taskqueue.PollerInfo]:
         pollers = []
         for seen in told.pollers:
             info = taskqueue.PollerInfo(identity=seen.identity, rate_per_second=seen.rate_per_second)
             info.last_access_time.CopyFrom(timestamp(seen.last_access_at))
+            _said(info, seen.poller.details)
             pollers.append(info)
         return pollers
 
@@ -120,6 +130,16 @@ class TaskQueues:
         response.config.SetInParent()
         _config(response.config, matching.describe(key))
         return response
+
+
+def _said(info: taskqueue.PollerInfo, poll: Any) -> None:
+    """What a poller says of the code it runs."""
+    if poll is None:
+        return
+    if poll.HasField("worker_version_capabilities"):
+        info.worker_version_capabilities.CopyFrom(poll.worker_version_capabilities)
+    if poll.HasField("deployment_options"):
+        info.deployment_options.CopyFrom(poll.deployment_options)
 
 
 def _kind(number: int) -> QueueKind:
