@@ -1,5 +1,6 @@
 """How runs begin: what their first events say, id policies, request ids, delays."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -181,6 +182,15 @@ def test_a_repeated_request_gets_the_first_answer_whatever_the_policies_say() ->
     world.step(done())
     reply = world.start(reuse=REJECT)
     assert (reply.run_id, reply.started, reply.status) == (run_id, True, 2)
+
+
+def test_a_run_id_is_a_version_7_uuid_and_begins_with_the_time_of_its_making() -> None:
+    world = begun()
+    first = uuid.UUID(world.run_id)
+    world.now += SECOND
+    second = uuid.UUID(again(world, conflict=REPLACE).run_id)
+    assert (first.version, second.version) == (7, 7)
+    assert (second.int >> 80) - (first.int >> 80) == 1000
 
 
 def test_a_running_workflow_keeps_its_id() -> None:

@@ -128,7 +128,7 @@ def _close_with_retry(
     command: wire_command.Command | None = None,
 ) -> None:
     """Close as failed or timed out; a retry comes before the next cron run."""
-    retry_id = rd.draft.new_id() if interval is not None else ""
+    retry_id = rd.draft.new_run_id() if interval is not None else ""
     follows = None if retry_id else _cron_follows(rd)
     attributes.new_execution_run_id = retry_id or (follows[0] if follows else "")
     event = rd.emit(kind, attributes, command=command)
@@ -158,7 +158,7 @@ def continue_as_new(task: Completion, command: wire_command.Command) -> None:
     wanted = command.continue_as_new_workflow_execution_command_attributes
     _check_continue(task, wanted)
     rd, old = task.rd, task.rd.terms
-    run_id = rd.draft.new_id()
+    run_id = rd.draft.new_run_id()
     event_attributes = history.WorkflowExecutionContinuedAsNewEventAttributes(
         new_execution_run_id=run_id,
         workflow_task_completed_event_id=task.completed_id,
@@ -268,7 +268,7 @@ def _cron_follows(rd: RunDraft) -> tuple[str, int] | None:
     if backoff is None:
         return None
     # The chain's time does not matter here: a run that it leaves no room for begins, and times out.
-    return rd.draft.new_id(), backoff
+    return rd.draft.new_run_id(), backoff
 
 
 def _repeat(

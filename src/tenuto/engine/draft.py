@@ -441,9 +441,19 @@ class Draft:
 
     def new_id(self) -> str:
         """A random-looking UUID (version 4), the same for the same stamp."""
+        return str(uuid.UUID(bytes=self._entropy(), version=4))
+
+    def new_run_id(self) -> str:
+        """A UUID of version 7, the same for the same stamp: runs made later sort later, and clients check the version."""
+        born = (self.stamp.now // 1_000_000 & (1 << 48) - 1).to_bytes(6, "big")
+        raw = bytearray(born + self._entropy()[6:])
+        raw[6] = raw[6] & 0x0F | 0x70
+        raw[8] = raw[8] & 0x3F | 0x80
+        return str(uuid.UUID(bytes=bytes(raw)))
+
+    def _entropy(self) -> bytes:
         self._ids += 1
-        raw = hashlib.blake2b(self.stamp.seed, digest_size=16, salt=self._ids.to_bytes(8, "little")).digest()
-        return str(uuid.UUID(bytes=raw, version=4))
+        return hashlib.blake2b(self.stamp.seed, digest_size=16, salt=self._ids.to_bytes(8, "little")).digest()
 
     def begin_run(self, run: Run, terms: Terms) -> RunDraft:
         """Make a new current run. The previous one, if any, must be closed already."""

@@ -44,7 +44,7 @@ def reset(draft: Draft, request: Reset) -> None:
     _check_operations(message)
     sources = _sources(draft, request, base)
     last_words = _close_current(draft, message.reason)
-    rd = draft.begin_run(Run(draft.new_id()), start.blank_terms())
+    rd = draft.begin_run(Run(draft.new_run_id()), start.blank_terms())
     prefix = request.events[: finish_id - 1]
     rebuild.replay(rd, prefix, _remember)
     rd.note(Restarted(draft.now, base.terms.create_request_id, message.request_id))

@@ -35,7 +35,7 @@ def start(draft: Draft, request: Start) -> None:
         else:
             check_reuse(draft, message)
     attributes = first_attributes(draft, message, request.parent, request.root)
-    begin(draft, attributes, draft.new_id(), message.request_id, message.user_metadata, message.links)
+    begin(draft, attributes, draft.new_run_id(), message.request_id, message.user_metadata, message.links)
     rd = draft.run
     eager = message.request_eager_execution and not rd.run.backoff_until and request.parent is None
     _first_task(rd)
@@ -96,7 +96,7 @@ def _replaces_open(draft: Draft, message: ws.StartWorkflowExecutionRequest) -> b
 
 def terminate_existing(draft: Draft) -> None:
     """Close the open run in favour of a new one (execution-semantics 1.2)."""
-    new_run_id = draft.new_id()
+    new_run_id = draft.new_run_id()
     details = common.Payloads()
     payload = details.payloads.add(data=f'"terminated by new runID: {new_run_id}"'.encode())
     payload.metadata["encoding"] = b"json/plain"
@@ -187,7 +187,7 @@ def signal_with_start(draft: Draft, request: SignalWithStart) -> None:
         else:
             check_reuse(draft, as_start)
     attributes = first_attributes(draft, as_start, None, None)
-    begin(draft, attributes, draft.new_id(), message.request_id, message.user_metadata, message.links)
+    begin(draft, attributes, draft.new_run_id(), message.request_id, message.user_metadata, message.links)
     rd = draft.run
     signal.record(rd, _signal_part(message), wake=False)
     # Clients resolve the request id to the signal, which gets the next id, by the link they are given.
