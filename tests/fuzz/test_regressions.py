@@ -163,7 +163,9 @@ def test_a_command_of_unknown_type_behind_a_closing_one_is_refused(scene: Scene,
 @pytest.mark.parametrize("cause", [99, -1])
 def test_a_workflow_task_may_fail_for_a_cause_unknown_here(scene: Scene, cause: int) -> None:
     for token in (scene.task("w"), scene.polled):
-        failed = ws.RespondWorkflowTaskFailedRequest(task_token=token if isinstance(token, bytes) else token())
+        failed = ws.RespondWorkflowTaskFailedRequest(
+            task_token=token if isinstance(token, bytes) else token()
+        )
         failed.cause = cause  # type: ignore[assignment]
         assert not scene.world.call("RespondWorkflowTaskFailed", failed).refused
 
