@@ -56,7 +56,7 @@ class ChainWatch:
         self._key = key
         self._sleeper = _Sleeper(waiters.clock)
         self._changed = False
-        waiters.watches.setdefault(key, set()).add(self)
+        waiters.watches.setdefault(key, {})[self] = None
 
     def notify(self) -> None:
         self._changed = True
@@ -71,7 +71,7 @@ class ChainWatch:
     def close(self) -> None:
         watches = self._waiters.watches.get(self._key)
         if watches is not None:
-            watches.discard(self)
+            watches.pop(self, None)
             if not watches:
                 del self._waiters.watches[self._key]
 
@@ -86,7 +86,7 @@ class TopicListener:
         self._topic = topic
         self._sleeper = _Sleeper(waiters.clock)
         self._heard: deque[Notice | Rejected] = deque()
-        waiters.listeners.setdefault(topic, set()).add(self)
+        waiters.listeners.setdefault(topic, {})[self] = None
 
     def notify(self, notice: Notice | Rejected) -> None:
         self._heard.append(notice)
@@ -103,7 +103,7 @@ class TopicListener:
     def close(self) -> None:
         listeners = self._waiters.listeners.get(self._topic)
         if listeners is not None:
-            listeners.discard(self)
+            listeners.pop(self, None)
             if not listeners:
                 del self._waiters.listeners[self._topic]
 
@@ -115,12 +115,12 @@ def topic_of(notice: Notice) -> str:
 
 
 class Waiters:
-    """All waiters of one shard."""
+    """All waiters of one shard, told in the order in which they came: a set would have them as memory happens to lie."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.watches: dict[ChainKey, set[ChainWatch]] = {}
-        self.listeners: dict[str, set[TopicListener]] = {}
+        self.watches: dict[ChainKey, dict[ChainWatch, None]] = {}
+        self.listeners: dict[str, dict[TopicListener, None]] = {}
 
     def committed(self, key: ChainKey) -> None:
         watches = self.watches.get(key)
