@@ -131,9 +131,13 @@ class ActivityOnce(Checker):
     def __init__(self, chronicle: Chronicle, report: Report) -> None:
         super().__init__(chronicle, report)
         self._seen: set[tuple[str, int, int]] = set()
+        self._paused: set[str] = set()
+        """Workflow ids with paused activities: an attempt that fails while paused is not the last, whatever its policy says."""
 
     def served(self, method: str, request: Any, response: Any) -> None:
-        if method == "PollActivityTaskQueue" and response.task_token:
+        if method == "PauseActivity":
+            self._paused.add(request.execution.workflow_id)
+        elif method == "PollActivityTaskQueue" and response.task_token:
             self._take(response)
         elif method == "RespondWorkflowTaskCompleted":
             for one in response.activity_tasks:
@@ -142,7 +146,8 @@ class ActivityOnce(Checker):
     def _take(self, handed: Any) -> None:
         token = tokens.decode_task(handed.task_token)
         assert isinstance(token, tokens.ActivityToken)
-        attempt = 1 if handed.retry_policy.maximum_attempts == 1 else token.attempt
+        once = handed.retry_policy.maximum_attempts == 1 and token.workflow_id not in self._paused
+        attempt = 1 if once else token.attempt
         name = (token.run_id, token.scheduled_id, attempt)
         if name in self._seen:
             self.fail(
