@@ -11,7 +11,6 @@ import os
 import signal
 import ssl
 import sys
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,33 @@ from tenuto.store.url import open_store
 logger = logging.getLogger("tenuto.server")
 SHARD = 0
 CLUSTER = "cluster"
+_POOL_BYTES = 4096
 
 
-def random_id() -> str:
-    """A UUID of version 4."""
-    return str(uuid.uuid4())
+class Entropy:
+    """``entropy(n)`` gives n random bytes. Each call of the system also gives the interpreter lock away, and a node wants
+    some twenty for every workflow. Not for use after a fork: both processes would get the same bytes."""
+
+    __slots__ = ("_at", "_pool")
+
+    def __init__(self) -> None:
+        self._pool = b""
+        self._at = 0
+
+    def __call__(self, count: int) -> bytes:
+        end = self._at + count
+        if end > len(self._pool):
+            self._pool = os.urandom(max(count, _POOL_BYTES))
+            self._at, end = 0, count
+        taken = self._pool[self._at : end]
+        self._at = end
+        return taken
+
+    def uuid(self) -> str:
+        """A UUID of version 4."""
+        digits = self(16).hex()
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 class Node:
@@ -43,9 +64,12 @@ class Node:
     def __init__(self, store: Store, owner: str = "node", address: str = "") -> None:
         self.store = store
         self.clock = WallClock()
-        self.namespaces = Namespaces(store, random_id)
+        self._entropy = Entropy()
+        self.namespaces = Namespaces(store, self._entropy.uuid)
         self.matching = Matching(self.clock)
-        self.shard = Shard(store, SHARD, owner, self.clock, self.namespaces.facts, self.matching, os.urandom)
+        self.shard = Shard(
+            store, SHARD, owner, self.clock, self.namespaces.facts, self.matching, self._entropy
+        )
         self.matching.refused = self.shard.refused
         self.matching.credit = self.shard.credit
         self._address = address
@@ -62,7 +86,7 @@ class Node:
             self.matching,
             self.namespaces,
             self.clock,
-            random_id,
+            self._entropy.uuid,
             cluster_id=cluster_id,
             store_name=self.store.dialect,
             address=self._address,
@@ -74,7 +98,7 @@ class Node:
     async def _cluster_id(self) -> str:
         record = await self.store.get_record(CLUSTER, "id")
         if record is None:
-            await self.store.put_record(CLUSTER, "id", random_id().encode(), None)
+            await self.store.put_record(CLUSTER, "id", self._entropy.uuid().encode(), None)
             record = await self.store.get_record(CLUSTER, "id")
             assert record is not None
         return record.value.decode()

@@ -24,13 +24,15 @@ class TurnWrites:
 
     def __init__(self) -> None:
         self._chains: dict[ChainKey, _Pending] = {}
+        self._visible: dict[str, tuple[ChainKey, RunDraft]] = {}
+        """By run id, the last draft of the turn that lists must show."""
         self._batch = Batch()
         self.size = 0
 
     @property
     def empty(self) -> bool:
         batch = self._batch
-        return not (self._chains or batch.history or batch.runs or batch.visibility)
+        return not (self._chains or batch.history or batch.runs or self._visible)
 
     def add(self, entry: Entry, draft: Draft) -> list[HistoryRow]:
         """Take a finished (not yet folded) draft in; the new history rows of its last run."""
@@ -43,7 +45,7 @@ class TurnWrites:
             if not rd.run.open and rd.changed:
                 self._close(entry.key, draft, rd)
             if rd.visible and not rd.run.delete_at_close:
-                self._batch.visibility.append(visibility_row(entry.key, draft, rd))
+                self._visible[rd.run.run_id] = (entry.key, rd)
         for record in draft.amended_runs:
             expires = record.run.close_at + draft.namespace.retention_ns
             self._batch.runs.append(
@@ -81,6 +83,8 @@ class TurnWrites:
 
     def batch(self, now: int) -> Batch:
         """Everything, with headers and alarms as they stand after all folds."""
+        for shown in self._visible.values():
+            self._batch.visibility.append(visibility_row(*shown))
         for key, pending in self._chains.items():
             chain, agenda = pending.entry.chain, pending.entry.agenda
             if chain is None or agenda is None:
@@ -93,7 +97,7 @@ class TurnWrites:
         return self._batch
 
 
-def visibility_row(key: ChainKey, draft: Draft, rd: RunDraft) -> VisibilityRow:
+def visibility_row(key: ChainKey, rd: RunDraft) -> VisibilityRow:
     """The run as lists show it."""
     info = describe.execution_info(rd.run, rd.terms, key.workflow_id)
     # Only a description of the run itself tells these.
