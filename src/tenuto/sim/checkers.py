@@ -132,7 +132,7 @@ class ActivityOnce(Checker):
         super().__init__(chronicle, report)
         self._seen: set[tuple[str, int, int]] = set()
         self._paused: set[str] = set()
-        """Workflow ids with paused activities: an attempt that fails while paused is not the last, whatever its policy says."""
+        """Workflow ids with paused activities: an attempt that fails while paused is never the last."""
 
     def served(self, method: str, request: Any, response: Any) -> None:
         if method == "PauseActivity":
