@@ -1,7 +1,8 @@
 """The shard: the only writer of its chains.
 
 One turn: take what arrived while the last commit was in flight, load what is missing, decide each request (later ones see
-earlier drafts), commit once, publish. Nothing leaves before the commit returns. If a commit fails or its outcome is
+earlier drafts), commit once, publish. Nothing leaves before the commit returns, except offers to matching: what they may
+lead to is decided here and waits for a commit too. If a commit fails or its outcome is
 unknown the shard drops its memory, acquires a new fence and reloads: there is no rollback code, and there must never be any.
 """
 
