@@ -99,7 +99,9 @@ class Ledger:
             assert (batch[0].event_id, batch[-1].event_id) == (first, last)
             events.extend(batch)
         if rd.copied or rd.events:
-            assert [event.event_id for event in events] == list(range(1, len(events) + 1)), "event ids have a gap"
+            assert [event.event_id for event in events] == list(range(1, len(events) + 1)), (
+                "event ids have a gap"
+            )
         known = self.rebuilt.get(run_id)
         state = known if known is not None else RunState(Run(run_id), blank_terms())
         self.rebuilt[run_id] = replayed(state, rd, self.key)
@@ -129,7 +131,9 @@ class Ledger:
         restored = reload(chain)
         derived = agenda.Agenda(restored, self.now)
         speculative = state.run.task is not None and state.run.task.kind == SPECULATIVE
-        assert list(agenda.messages(restored)) == list(agenda.messages(chain)), "messages differ from those derived"
+        assert list(agenda.messages(restored)) == list(agenda.messages(chain)), (
+            "messages differ from those derived"
+        )
         due = self.agenda.next_due(chain)
         overdue = 0 < due <= self.now
         if speculative:
@@ -250,7 +254,10 @@ def check_said(rd: RunDraft, live: RunState) -> None:
         found = (known.accepted_id, known.completed_id) if known is not None else (0, 0)
         assert (record.accepted_id, record.completed_id) == found
     assert rd.terms.memo == live.terms.memo
-    assert (rd.run.cancel_requested, rd.run.signal_count) == (live.run.cancel_requested, live.run.signal_count)
+    assert (rd.run.cancel_requested, rd.run.signal_count) == (
+        live.run.cancel_requested,
+        live.run.signal_count,
+    )
 
 
 def durable(chain: Chain) -> bytes:

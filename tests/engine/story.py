@@ -77,7 +77,9 @@ class _Teller:
             world.signal(words[0], options.get("request", ""))
 
     def _do_cancel_request(self, world: World, words: Words, options: Options) -> None:
-        world.ask(types.RequestCancel(ws.RequestCancelWorkflowExecutionRequest(reason="stop", identity="client")))
+        world.ask(
+            types.RequestCancel(ws.RequestCancelWorkflowExecutionRequest(reason="stop", identity="client"))
+        )
 
     def _do_terminate(self, world: World, words: Words, options: Options) -> None:
         world.ask(types.Terminate(ws.TerminateWorkflowExecutionRequest(reason="enough", identity="client")))
@@ -117,12 +119,17 @@ class _Teller:
 
     def _handed(self, world: World, handout: types.WorkflowTaskHandout) -> Iterator[str]:
         self._tasks[world.key[1]] = handout
-        parts = [f"task {handout.scheduled_id},{handout.started_id}", f"previous {handout.previous_started_id}"]
+        parts = [
+            f"task {handout.scheduled_id},{handout.started_id}",
+            f"previous {handout.previous_started_id}",
+        ]
         if handout.attempt > 1:
             parts.append(f"attempt {handout.attempt}")
         parts.append(f"events {handout.first_event_id}..{handout.last_event_id}")
         if handout.virtual:
-            parts.append("virtual " + " ".join(f"{event.event_id} {short(event)}" for event in handout.virtual))
+            parts.append(
+                "virtual " + " ".join(f"{event.event_id} {short(event)}" for event in handout.virtual)
+            )
         parts += [f"message {message.id}" for message in handout.messages]
         parts += [f"query {query_id}" for query_id in handout.queries]
         yield ", ".join(parts)

@@ -82,7 +82,11 @@ def _told(attributes: Message, names: Names, of_task: bool) -> Iterator[str]:
         if isinstance(value, str | int | bool):
             if name in QUIET and value == 1:
                 continue
-            if name in DULL and value not in TELLING and not (of_task and str(value).startswith(("client", "start-"))):
+            if (
+                name in DULL
+                and value not in TELLING
+                and not (of_task and str(value).startswith(("client", "start-")))
+            ):
                 continue
             yield f"{name} {names.shown(value)}"
         elif name in DEEP and (text := _deep(value, names)):

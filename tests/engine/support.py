@@ -79,18 +79,24 @@ class World:
     def check_laws(self) -> None:
         """Ids are contiguous; what is reloaded equals what lives; its agenda too."""
         for events in self.histories.values():
-            assert [event.event_id for event in events] == list(range(1, len(events) + 1)), "event ids have a gap"
+            assert [event.event_id for event in events] == list(range(1, len(events) + 1)), (
+                "event ids have a gap"
+            )
         if self.chain is None:
             return
         run = self.chain.current.run
         if not run.delete_at_close:
             assert run.next_event_id == len(self.histories[run.run_id]) + 1
         reloaded = reload(self.chain)
-        assert fingerprint(reloaded, durable=True) == fingerprint(self.chain, durable=True), "reloading changes state"
+        assert fingerprint(reloaded, durable=True) == fingerprint(self.chain, durable=True), (
+            "reloading changes state"
+        )
         assert self.agenda is not None
         fresh = agenda.Agenda(self.chain, self.now)
         assert fresh.ready == self.agenda.ready, "ready activities differ from those derived"
-        assert fresh.next_due(self.chain) == self.agenda.next_due(self.chain), "the alarm differs from the one derived"
+        assert fresh.next_due(self.chain) == self.agenda.next_due(self.chain), (
+            "the alarm differs from the one derived"
+        )
 
     def pass_time(self, ns: int) -> None:
         """Let time pass, ringing the chain's alarm whenever it is due."""
@@ -155,7 +161,9 @@ class World:
         return self.respond(self.poll(), *commands, **fields)
 
     def signal(self, name: str = "s", request_id: str = "") -> types.SignalReply:
-        message = ws.SignalWorkflowExecutionRequest(signal_name=name, identity="client", request_id=request_id)
+        message = ws.SignalWorkflowExecutionRequest(
+            signal_name=name, identity="client", request_id=request_id
+        )
         reply: types.SignalReply = self.ask(types.Signal(message))
         return reply
 
@@ -166,7 +174,12 @@ class World:
             if owed.kind is types.DispatchKind.ACTIVITY:
                 handout: types.ActivityHandout = self.ask(
                     types.StartActivityTask(
-                        owed.run_id, owed.scheduled_id, owed.attempt, owed.stamp, identity, f"poll-{self._seed}"
+                        owed.run_id,
+                        owed.scheduled_id,
+                        owed.attempt,
+                        owed.stamp,
+                        identity,
+                        f"poll-{self._seed}",
                     )
                 )
                 return handout
@@ -196,7 +209,9 @@ def token_of(handout: types.WorkflowTaskHandout) -> types.TaskToken:
 
 def activity_token(handout: types.ActivityHandout) -> types.ActivityToken:
     item = handout.activity
-    return types.ActivityToken(handout.run_id, item.scheduled_id, item.activity_id, item.attempt, item.started_at)
+    return types.ActivityToken(
+        handout.run_id, item.scheduled_id, item.activity_id, item.attempt, item.started_at
+    )
 
 
 def payloads(data: bytes = b'"x"') -> common.Payloads:

@@ -41,7 +41,12 @@ def test_a_workflow_at_rest_has_no_deadline_and_no_alarm() -> None:
 def test_a_waiting_task_is_offered_and_remembered_across_a_restart_without_a_deadline() -> None:
     world = begun(priority=common.Priority(priority_key=2))
     (offer,) = offers(world)
-    assert (offer.kind, offer.queue, offer.normal_queue, offer.attempt) == (DispatchKind.WORKFLOW, "queue", "", 1)
+    assert (offer.kind, offer.queue, offer.normal_queue, offer.attempt) == (
+        DispatchKind.WORKFLOW,
+        "queue",
+        "",
+        1,
+    )
     assert common.Priority.FromString(offer.priority).priority_key == 2
     assert (due(world), alarm(world)) == (None, 0)
 

@@ -60,10 +60,14 @@ def unnamed() -> wire_command.Command:
         (marker(""), "BadRecordMarkerAttributes: MarkerName is not set on RecordMarkerCommand."),
         (
             marker("x" * 1001),
-            "BadRecordMarkerAttributes: MarkerName on RecordMarkerCommand exceeds length limit. MarkerName=" + "x" * 1001
+            "BadRecordMarkerAttributes: MarkerName on RecordMarkerCommand exceeds length limit. MarkerName="
+            + "x" * 1001
             + " Length=1001 Limit=1000",
         ),
-        (upsert(), "BadSearchAttributes: SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand."),
+        (
+            upsert(),
+            "BadSearchAttributes: SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.",
+        ),
         (
             remember(),
             "BadModifyWorkflowPropertiesAttributes: UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand.",
@@ -85,7 +89,10 @@ def test_what_is_missing_fails_the_task(made: wire_command.Command, text: str) -
             remember(m=b"x" * LIMITS.memo_bytes),
             "BadModifyWorkflowPropertiesAttributes: ModifyWorkflowPropertiesCommandAttributes exceeds size limit.",
         ),
-        (upsert(k=b"x" * LIMITS.search_attribute_total_bytes), "BadSearchAttributes: search attributes size exceeds limit"),
+        (
+            upsert(k=b"x" * LIMITS.search_attribute_total_bytes),
+            "BadSearchAttributes: search attributes size exceeds limit",
+        ),
     ],
 )
 def test_what_can_never_fit_ends_the_workflow(made: wire_command.Command, text: str) -> None:

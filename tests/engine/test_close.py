@@ -101,7 +101,9 @@ def test_a_chain_of_runs_is_addressed_by_its_first_run() -> None:
     world = begun()
     first = world.run_id
     world.step(closing(10))
-    wrong = ws.TerminateWorkflowExecutionRequest(first_execution_run_id="00000000-0000-4000-8000-000000000000")
+    wrong = ws.TerminateWorkflowExecutionRequest(
+        first_execution_run_id="00000000-0000-4000-8000-000000000000"
+    )
     assert refused(world, types.Terminate(wrong)).message == "workflow execution not found"
     terminate(world, first_execution_run_id=first)
     assert world.names()[-1] == "WF_TERMINATED"
@@ -124,7 +126,11 @@ def test_updates_in_flight_hear_of_the_close() -> None:
 def test_the_run_s_time_ends_it() -> None:
     world = begun(workflow_run_timeout=length(5))
     world.pass_time(5 * SECOND)
-    assert (world.names()[-1], said(last(world)).retry_state, current(world).status) == ("WF_TIMED_OUT", NOT_SET, 7)
+    assert (world.names()[-1], said(last(world)).retry_state, current(world).status) == (
+        "WF_TIMED_OUT",
+        NOT_SET,
+        7,
+    )
 
 
 def test_a_later_attempt_leaves_no_trace_when_time_runs_out() -> None:
@@ -149,7 +155,10 @@ def test_a_retry_may_follow_the_run_but_not_the_chain() -> None:
     )
     started = said(world.history[0])
     assert started.continued_failure.timeout_failure_info.timeout_type == 1
-    assert (started.continued_failure.message, started.continued_failure.source) == ("workflow timeout", "Server")
+    assert (started.continued_failure.message, started.continued_failure.source) == (
+        "workflow timeout",
+        "Server",
+    )
     world.pass_time(3 * SECOND)
     assert (world.names()[-1], said(last(world)).retry_state) == ("WF_TIMED_OUT", TIMEOUT)
     assert said(last(world)).new_execution_run_id == ""
@@ -211,7 +220,11 @@ def test_the_command_s_wishes_go_to_the_continued_run() -> None:
         )
     )
     new = said(world.history[0])
-    assert (new.workflow_type.name, new.input, new.last_completion_result) == ("Other", payloads(b"2"), payloads(b"4"))
+    assert (new.workflow_type.name, new.input, new.last_completion_result) == (
+        "Other",
+        payloads(b"2"),
+        payloads(b"4"),
+    )
     assert (list(new.memo.fields), new.retry_policy.maximum_attempts) == (["n"], 2)
     assert new.workflow_run_timeout.seconds == 30
 
@@ -287,7 +300,10 @@ def test_a_failure_s_own_delay_is_bounded_for_workflows() -> None:
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"workflow_type": {"name": "x" * 1001}}, "WorkflowType on ContinueAsNewWorkflowExecutionCommand exceeds length"),
+        (
+            {"workflow_type": {"name": "x" * 1001}},
+            "WorkflowType on ContinueAsNewWorkflowExecutionCommand exceeds length",
+        ),
         ({"task_queue": {"name": "x" * 1001}}, "taskQueue length exceeds limit"),
         ({"workflow_run_timeout": duration_pb2.Duration(seconds=-1)}, "Invalid WorkflowRunTimeout"),
         ({"workflow_task_timeout": duration_pb2.Duration(seconds=-1)}, "Invalid WorkflowTaskTimeout"),
@@ -325,7 +341,11 @@ def test_a_failed_run_is_tried_again_from_its_first_event() -> None:
     )
     new = said(world.history[0])
     assert (new.attempt, new.initiator, new.identity, new.continued_failure.message) == (2, 2, "", "boom")
-    assert (new.input, list(new.memo.fields), new.first_workflow_task_backoff.seconds) == (payloads(), ["m"], 1)
+    assert (new.input, list(new.memo.fields), new.first_workflow_task_backoff.seconds) == (
+        payloads(),
+        ["m"],
+        1,
+    )
     assert not new.search_attributes.indexed_fields
     world.pass_time(2 * SECOND)
     world.step(failing())
@@ -386,7 +406,11 @@ def test_retries_come_before_the_next_cron_run() -> None:
 
 def test_the_last_result_is_handed_on_and_a_failure_only_once() -> None:
     world = cron()
-    for command_, result, reason in ((done(b"1"), b"1", ""), (failing(), b"1", "boom"), (done(b"2"), b"2", "")):
+    for command_, result, reason in (
+        (done(b"1"), b"1", ""),
+        (failing(), b"1", "boom"),
+        (done(b"2"), b"2", ""),
+    ):
         world.step(command_)
         new = said(world.history[0])
         assert new.last_completion_result == payloads(result)

@@ -89,7 +89,9 @@ def test_a_wrong_command_on_a_later_attempt_changes_nothing() -> None:
     assert world.names()[4:] == ["WFT_SCHEDULED", "WFT_STARTED", "WFT_COMPLETED"]
 
 
-@pytest.mark.parametrize(("too_large", "end"), [(False, ["WFT_FAILED"]), (True, ["WFT_FAILED", "WF_TERMINATED"])])
+@pytest.mark.parametrize(
+    ("too_large", "end"), [(False, ["WFT_FAILED"]), (True, ["WFT_FAILED", "WF_TERMINATED"])]
+)
 def test_what_the_service_finds_wrong_fails_that_command(too_large: bool, end: list[str]) -> None:
     world = begun()
     ask = completion(world.poll(), timer("t", 9), marker())
@@ -116,7 +118,11 @@ def test_a_payload_that_can_never_fit_ends_the_workflow(attempt: int) -> None:
     world.signal("late")
     refusal = refused(world, completion(handout, marker(size=2 * MIB)))
     text = "BadRecordMarkerAttributes: RecordMarkerCommandAttributes.Details exceeds size limit."
-    assert (refusal.message, said(last(world)).reason, said(last(world)).identity) == (text, text, "history-service")
+    assert (refusal.message, said(last(world)).reason, said(last(world)).identity) == (
+        text,
+        text,
+        "history-service",
+    )
     assert world.names()[3:] == ["WFT_FAILED", "WF_SIGNALED", "WF_TERMINATED"]
 
 
@@ -174,7 +180,9 @@ def test_a_heartbeat_keeps_when_the_task_was_first_scheduled() -> None:
     first = world.now
     handout = world.poll()
     world.pass_time(8 * SECOND)
-    following = world.respond(handout, force_create_new_workflow_task=True, return_new_workflow_task=True).next_task
+    following = world.respond(
+        handout, force_create_new_workflow_task=True, return_new_workflow_task=True
+    ).next_task
     assert following is not None
     assert current(world).task.original_scheduled_at == first  # type: ignore[union-attr]
     world.pass_time(8 * SECOND)
@@ -187,7 +195,9 @@ def test_a_task_cannot_be_kept_alive_for_ever() -> None:
     handout = world.poll()
     for _ in range(LIMITS.task_heartbeat_ns // MINUTE):
         world.pass_time(MINUTE)
-        following = world.respond(handout, force_create_new_workflow_task=True, return_new_workflow_task=True).next_task
+        following = world.respond(
+            handout, force_create_new_workflow_task=True, return_new_workflow_task=True
+        ).next_task
         assert following is not None
         handout = following
     world.pass_time(MINUTE)

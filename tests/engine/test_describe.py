@@ -214,7 +214,9 @@ def test_an_override_of_versions_is_shown_also_where_older_clients_look() -> Non
     override = workflow.VersioningOverride(auto_upgrade=True)
     info = describe(begun(versioning_override=override)).workflow_execution_info
     assert info.versioning_info.versioning_override.behavior == 2
-    assert info.search_attributes.indexed_fields["TemporalWorkflowVersioningBehavior"].data == b'"AutoUpgrade"'
+    assert (
+        info.search_attributes.indexed_fields["TemporalWorkflowVersioningBehavior"].data == b'"AutoUpgrade"'
+    )
 
 
 def test_timeouts_are_shown_when_the_start_named_them_be_they_zero() -> None:

@@ -32,7 +32,9 @@ def test_the_end_of_the_run_comes_before_all_else_that_is_due() -> None:
 
 def test_an_alarm_that_rings_late_does_all_that_is_due_in_one_go() -> None:
     world = begun()
-    world.step(timer("t", 5), scheduled(schedule_to_start_timeout=length(4), schedule_to_close_timeout=length(9)))
+    world.step(
+        timer("t", 5), scheduled(schedule_to_start_timeout=length(4), schedule_to_close_timeout=length(9))
+    )
     world.now += 6 * SECOND
     world.ask(types.Tick((6,), ("t",)))
     assert world.names()[6:] == ["TIMER_FIRED", "WFT_SCHEDULED", "ACT_TIMED_OUT"]

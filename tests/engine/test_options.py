@@ -23,7 +23,9 @@ def pausable() -> World:
 
 
 def pause(world: World, request_id: str = "p") -> None:
-    world.ask(types.PauseRun(ws.PauseWorkflowExecutionRequest(identity="op", reason="why", request_id=request_id)))
+    world.ask(
+        types.PauseRun(ws.PauseWorkflowExecutionRequest(identity="op", reason="why", request_id=request_id))
+    )
 
 
 def unpause(world: World) -> None:
@@ -50,7 +52,11 @@ def test_a_change_of_options_is_an_event_that_workers_may_ignore_and_no_task() -
     world.step()
     reply = world.ask(change("priority", priority=common.Priority(priority_key=2)))
     assert reply.workflow_execution_options.priority.priority_key == 2
-    assert (world.names()[-1], last(world).worker_may_ignore, current(world).task) == ("WF_OPTIONS_UPDATED", True, None)
+    assert (world.names()[-1], last(world).worker_may_ignore, current(world).task) == (
+        "WF_OPTIONS_UPDATED",
+        True,
+        None,
+    )
 
 
 def test_a_change_that_changes_nothing_is_no_event() -> None:
@@ -65,7 +71,9 @@ def test_a_change_that_changes_nothing_is_no_event() -> None:
 
 def test_only_the_named_fields_change() -> None:
     world = begun(priority=common.Priority(priority_key=1, fairness_key="f"))
-    reply = world.ask(change("priority.fairnessKey", priority=common.Priority(priority_key=5, fairness_key="g")))
+    reply = world.ask(
+        change("priority.fairnessKey", priority=common.Priority(priority_key=5, fairness_key="g"))
+    )
     assert reply.workflow_execution_options.priority == common.Priority(priority_key=1, fairness_key="g")
 
 
@@ -126,7 +134,9 @@ def test_the_event_says_all_options_changed_or_not() -> None:
     world = begun()
     world.ask(change("priority", priority=common.Priority(priority_key=4)))
     assert said(last(world)).unset_versioning_override
-    world.ask(change("versioning_override", versioning_override=workflow.VersioningOverride(auto_upgrade=True)))
+    world.ask(
+        change("versioning_override", versioning_override=workflow.VersioningOverride(auto_upgrade=True))
+    )
     assert said(last(world)).priority.priority_key == 4
 
 

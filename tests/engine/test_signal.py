@@ -73,7 +73,10 @@ def test_request_ids_are_forgotten_with_the_run() -> None:
 def test_a_run_takes_only_so_many_signals() -> None:
     world = begun()
     current(world).signal_count = LIMITS.signals_per_run
-    assert refused(world, types.Signal(message())).message == "exceeded workflow execution limit for signal events"
+    assert (
+        refused(world, types.Signal(message())).message
+        == "exceeded workflow execution limit for signal events"
+    )
 
 
 def test_a_signal_from_a_workflow_names_it() -> None:

@@ -40,7 +40,9 @@ def again(world: World, **fields: Any) -> StartReply:
     return reply
 
 
-def signal_with_start(world: World, request_id: str = "sws", conflict: int = USE, **fields: Any) -> SignalReply:
+def signal_with_start(
+    world: World, request_id: str = "sws", conflict: int = USE, **fields: Any
+) -> SignalReply:
     message = ws.SignalWithStartWorkflowExecutionRequest(
         workflow_id="w",
         signal_name="s",
@@ -64,7 +66,9 @@ def test_a_start_writes_two_events_and_makes_the_run_the_first_of_its_chain() ->
     first = said(world.history[0])
     assert world.names() == ["WF_STARTED", "WFT_SCHEDULED"]
     assert reply.started
-    assert first.original_execution_run_id == first.first_execution_run_id == reply.run_id == reply.first_run_id
+    assert (
+        first.original_execution_run_id == first.first_execution_run_id == reply.run_id == reply.first_run_id
+    )
     assert (first.attempt, first.initiator, first.identity, first.workflow_id) == (1, 0, "client", "w")
 
 
@@ -113,7 +117,11 @@ def test_values_that_mean_deletion_are_not_started_with() -> None:
 
 def test_a_retry_policy_is_kept_with_its_defaults() -> None:
     kept = said(begun(retry_policy=common.RetryPolicy(maximum_attempts=3)).history[0]).retry_policy
-    assert (kept.initial_interval.seconds, kept.backoff_coefficient, kept.maximum_interval.seconds) == (1, 2.0, 100)
+    assert (kept.initial_interval.seconds, kept.backoff_coefficient, kept.maximum_interval.seconds) == (
+        1,
+        2.0,
+        100,
+    )
 
 
 def test_a_child_knows_its_parent_and_waits_for_it() -> None:

@@ -89,8 +89,13 @@ def test_cancelling_a_timer_that_has_fired_unseen_erases_its_firing() -> None:
     ("timer_id", "seconds", "text"),
     [
         ("", 1, "BadStartTimerAttributes: TimerId is not set on StartTimerCommand."),
-        ("x" * 1001, 1, "BadStartTimerAttributes: TimerId on StartTimerCommand exceeds length limit. TimerId="
-         + "x" * 1001 + " Length=1001 Limit=1000"),
+        (
+            "x" * 1001,
+            1,
+            "BadStartTimerAttributes: TimerId on StartTimerCommand exceeds length limit. TimerId="
+            + "x" * 1001
+            + " Length=1001 Limit=1000",
+        ),
         ("t", -1, "BadStartTimerAttributes: An invalid StartToFireTimeout is set on StartTimerCommand"),
     ],
 )

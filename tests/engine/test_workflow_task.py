@@ -70,9 +70,9 @@ def test_a_repeated_poll_gets_the_same_task_and_another_one_nothing() -> None:
     world = begun()
     poll = types.StartWorkflowTask(world.run_id, 2, 1, 0, "queue", False, "w", "r")
     assert world.ask(poll) == world.ask(poll)
-    assert refused(world, types.StartWorkflowTask(world.run_id, 2, 1, 0, "queue", False, "w", "other")).reason is (
-        Reason.NOT_FOUND
-    )
+    assert refused(
+        world, types.StartWorkflowTask(world.run_id, 2, 1, 0, "queue", False, "w", "other")
+    ).reason is (Reason.NOT_FOUND)
 
 
 @pytest.mark.parametrize(("scheduled_id", "stamp"), [(3, 0), (2, 1)])
@@ -128,7 +128,10 @@ def test_a_huge_failure_of_a_task_is_shortened() -> None:
 def test_a_message_too_large_for_grpc_ends_the_workflow() -> None:
     world = begun()
     fail_task(world, cause=36)
-    assert (world.names()[-2:], said(last(world)).reason) == (["WFT_FAILED", "WF_TERMINATED"], "GrpcMessageTooLarge")
+    assert (world.names()[-2:], said(last(world)).reason) == (
+        ["WFT_FAILED", "WF_TERMINATED"],
+        "GrpcMessageTooLarge",
+    )
 
 
 def test_failing_a_task_of_a_closed_workflow_is_refused() -> None:
@@ -190,7 +193,8 @@ def test_a_refused_sticky_offer_goes_to_the_normal_queue_without_an_event() -> N
     assert (again.queue, again.normal_queue, again.stamp > offer.stamp) == ("queue", "", True)
     assert len(world.history) == events
     assert refused(
-        world, types.StartWorkflowTask(offer.run_id, offer.scheduled_id, 1, offer.stamp, "own", True, "w", "r")
+        world,
+        types.StartWorkflowTask(offer.run_id, offer.scheduled_id, 1, offer.stamp, "own", True, "w", "r"),
     )
 
 

@@ -104,7 +104,9 @@ class Walk(Ledger):
             return None
         token = token_of(self.one(self.tasks))
         if self.rng.random() < 0.03:
-            return types.TaskToken(token.run_id, token.scheduled_id, token.started_id, token.started_at, token.attempt + 1)
+            return types.TaskToken(
+                token.run_id, token.scheduled_id, token.started_id, token.started_at, token.attempt + 1
+            )
         return token
 
     def activity_token(self) -> types.ActivityToken | None:
@@ -252,12 +254,17 @@ def operate(walk: Walk) -> Any:
         message = ws.UnpauseActivityRequest(reset_attempts=rng.random() < 0.5, reset_heartbeat=True, **named)
     elif kind == 2:
         message = ws.ResetActivityRequest(
-            keep_paused=rng.random() < 0.5, reset_heartbeat=rng.random() < 0.5, restore_original_options=True, **named
+            keep_paused=rng.random() < 0.5,
+            reset_heartbeat=rng.random() < 0.5,
+            restore_original_options=True,
+            **named,
         )
     else:
         options = wire_activity.ActivityOptions(start_to_close_timeout=walk_commands.length(rng, 1, 9))
         message = ws.UpdateActivityOptionsRequest(
-            activity_options=options, update_mask=field_mask_pb2.FieldMask(paths=["start_to_close_timeout"]), **named
+            activity_options=options,
+            update_mask=field_mask_pb2.FieldMask(paths=["start_to_close_timeout"]),
+            **named,
         )
     return types.OperateActivities(message, walk.run_id())
 
@@ -266,7 +273,11 @@ def reset(walk: Walk) -> Any:
     if not walk.histories:
         return None
     current = walk.chain.current.run.run_id if walk.chain is not None else ""
-    base = current if walk.rng.random() < 0.8 and current in walk.histories else walk.rng.choice(list(walk.histories))
+    base = (
+        current
+        if walk.rng.random() < 0.8 and current in walk.histories
+        else walk.rng.choice(list(walk.histories))
+    )
     events = walk.histories[base]
     ends = [event.event_id for event in events if event.event_type in (6, 7, 8, 9)]
     if ends and walk.rng.random() < 0.9:
@@ -299,7 +310,9 @@ def poll(walk: Walk) -> Any:
     stamp = offer.stamp + (walk.rng.random() < 0.02)
     request_id = f"poll-{walk.rng.randrange(10**9)}"
     if offer.kind is types.DispatchKind.ACTIVITY:
-        return types.StartActivityTask(offer.run_id, offer.scheduled_id, offer.attempt, stamp, "worker", request_id)
+        return types.StartActivityTask(
+            offer.run_id, offer.scheduled_id, offer.attempt, stamp, "worker", request_id
+        )
     sticky = bool(offer.normal_queue) and walk.rng.random() < 0.7
     queue = offer.queue if sticky else offer.normal_queue or offer.queue
     return types.StartWorkflowTask(
@@ -348,7 +361,9 @@ def complete_task(walk: Walk) -> Any:
 
 def answers(rng: random.Random, update_id: str) -> list[protocol.Message]:
     request = f"{update_id}/request"
-    acceptance = wire_update.Acceptance(accepted_request_message_id=request, accepted_request_sequencing_event_id=5)
+    acceptance = wire_update.Acceptance(
+        accepted_request_message_id=request, accepted_request_sequencing_event_id=5
+    )
     if rng.random() < 0.3:
         acceptance.accepted_request.meta.update_id = update_id
     rejection = wire_update.Rejection(failure=boom())
@@ -359,7 +374,9 @@ def answers(rng: random.Random, update_id: str) -> list[protocol.Message]:
     for position, part in enumerate(chosen):
         body = any_pb2.Any()
         body.Pack(part)
-        result.append(protocol.Message(id=f"{update_id}/{position}", protocol_instance_id=update_id, body=body))
+        result.append(
+            protocol.Message(id=f"{update_id}/{position}", protocol_instance_id=update_id, body=body)
+        )
     return result
 
 

@@ -67,7 +67,9 @@ def _one(rng: random.Random, chain: Chain | None) -> wire_command.Command:
         signal = command.signal_external_workflow_execution_command_attributes
         signal.execution.workflow_id, signal.signal_name = rng.choice(("other", "w", "c1")), "s"
     elif kind == 13:
-        _fields(rng, command.upsert_workflow_search_attributes_command_attributes.search_attributes.indexed_fields)
+        _fields(
+            rng, command.upsert_workflow_search_attributes_command_attributes.search_attributes.indexed_fields
+        )
     elif kind == 16:
         _fields(rng, command.modify_workflow_properties_command_attributes.upserted_memo.fields)
     elif kind == 17:

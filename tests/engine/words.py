@@ -81,7 +81,9 @@ def refused(world: World, request: Any) -> Rejected:
     return caught.value
 
 
-def completion(handout: WorkflowTaskHandout, *commands: wire_command.Command, **fields: Any) -> types.CompleteWorkflowTask:
+def completion(
+    handout: WorkflowTaskHandout, *commands: wire_command.Command, **fields: Any
+) -> types.CompleteWorkflowTask:
     message = ws.RespondWorkflowTaskCompletedRequest(identity="worker", commands=commands, **fields)
     return types.CompleteWorkflowTask(token_of(handout), message)
 
@@ -91,7 +93,9 @@ def misstep(world: World, *commands: wire_command.Command, **fields: Any) -> Rej
     return refused(world, completion(world.poll(), *commands, **fields))
 
 
-def fail_task(world: World, handout: WorkflowTaskHandout | None = None, cause: int = 24, **fields: Any) -> None:
+def fail_task(
+    world: World, handout: WorkflowTaskHandout | None = None, cause: int = 24, **fields: Any
+) -> None:
     message = ws.RespondWorkflowTaskFailedRequest(cause=cast(Any, cause), identity="worker", **fields)
     world.ask(types.FailWorkflowTask(token_of(handout or world.poll()), message))
 
@@ -101,12 +105,19 @@ def terminate(world: World, **fields: Any) -> None:
 
 
 def ask_cancel(world: World, **fields: Any) -> types.CancelReply:
-    reply: types.CancelReply = world.ask(types.RequestCancel(ws.RequestCancelWorkflowExecutionRequest(**fields)))
+    reply: types.CancelReply = world.ask(
+        types.RequestCancel(ws.RequestCancelWorkflowExecutionRequest(**fields))
+    )
     return reply
 
 
 def sticky(seconds: int = 10, queue: str = "own") -> dict[str, Any]:
-    return {"sticky_attributes": {"worker_task_queue": {"name": queue}, "schedule_to_start_timeout": length(seconds)}}
+    return {
+        "sticky_attributes": {
+            "worker_task_queue": {"name": queue},
+            "schedule_to_start_timeout": length(seconds),
+        }
+    }
 
 
 def current(world: World) -> Run:

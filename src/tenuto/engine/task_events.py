@@ -9,7 +9,9 @@ NORMAL_KIND = enums_queue.TaskQueueKind.TASK_QUEUE_KIND_NORMAL
 STICKY_KIND = enums_queue.TaskQueueKind.TASK_QUEUE_KIND_STICKY
 
 
-def scheduled_attributes(task: WorkflowTask, normal_queue: str) -> history.WorkflowTaskScheduledEventAttributes:
+def scheduled_attributes(
+    task: WorkflowTask, normal_queue: str
+) -> history.WorkflowTaskScheduledEventAttributes:
     attributes = history.WorkflowTaskScheduledEventAttributes(attempt=task.attempt)
     queue = attributes.task_queue
     queue.name = task.queue

@@ -132,6 +132,7 @@ class _Health:
 def _reflect(server: Any) -> None:
     """Server reflection, with the descriptors of the official package."""
     from grpc_reflection.v1alpha import reflection
+
     load_services()
 
     names: Sequence[str] = (WORKFLOW_SERVICE, OPERATOR_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)

@@ -180,7 +180,9 @@ class Store(Protocol):
 
     async def load_run(self, shard: int, key: ChainKey, run_id: str) -> bytes | None: ...
 
-    async def read_history(self, shard: int, key: ChainKey, run_id: str, first: int, last: int) -> list[HistoryRow]:
+    async def read_history(
+        self, shard: int, key: ChainKey, run_id: str, first: int, last: int
+    ) -> list[HistoryRow]:
         """Whole rows covering events first..last (promise 4). The first row may begin before ``first`` and the last may
         end after ``last``; a history that stops short yields what there is."""
 
