@@ -1,14 +1,16 @@
 """A history falls into the same workflow tasks however much of it is seen at once."""
 
+import importlib.util
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tenuto.run.history import HistoryGap, check_ids, cut
 from tenuto.run.types import Activation
-from tenuto.wire import enums_event, history
+from tenuto.wire import DecodeError, enums_event, history
 from tests.engine import story
 from tests.engine.walk import Walk
 
@@ -163,7 +165,7 @@ def keeps_the_law(events: Events) -> None:
     whole = cut(events)
     together = [event.event_id for task in whole for event in task.events]
     assert together == list(range(1, len(together) + 1)), "tasks follow one another without gaps"
-    for task, then in zip(whole, whole[1:], strict=False):
+    for task, then in pairwise(whole):
         assert task.following == then.events
         assert not task.last
         assert task.events[-1].event_type == enums_event.EVENT_TYPE_WORKFLOW_TASK_STARTED
@@ -176,8 +178,6 @@ def keeps_the_law(events: Events) -> None:
 
 
 def official_histories() -> list[Path]:
-    import importlib.util
-
     spec = importlib.util.find_spec("temporalio")
     if spec is None or not spec.submodule_search_locations:
         return []
@@ -188,4 +188,8 @@ def official_histories() -> list[Path]:
 
 @pytest.mark.parametrize("path", official_histories(), ids=lambda path: path.stem)
 def test_histories_of_the_official_package_keep_the_law_of_cutting(path: Path) -> None:
-    keeps_the_law(list(history.History.FromString(path.read_bytes()).events))
+    try:
+        told = history.History.FromString(path.read_bytes())
+    except DecodeError:
+        pytest.skip("not a serialized history")
+    keeps_the_law(list(told.events))

@@ -90,7 +90,7 @@ def cut(events: Events, replay_until: int = 0, complete: bool = True) -> list[Ac
     return tasks
 
 
-def _end(events: Events, kinds: list[int], begin: int, complete: bool) -> int:
+def _end(events: Events, kinds: Sequence[int], begin: int, complete: bool) -> int:
     """Index of the last event of the workflow task that begins at ``begin``; negative when it has no end yet."""
     saw_command = saw_substance = False
     starts: list[int] = []
