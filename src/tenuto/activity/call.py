@@ -1,0 +1,197 @@
+"""Activities as objects: awaited in a workflow they are durable calls, elsewhere plain ones.
+
+This file must never know workflows: it finds the run on the loop, and hands the call over.
+"""
+
+from __future__ import annotations
+
+import inspect
+from asyncio import events
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+from tenuto.activity.definition import DEFINITION, Definition, define
+from tenuto.activity.options import ActivityOptions, normal, options_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Activity(Generic[P, R]):
+    """An activity made by ``@activity``.
+
+    ``await charge(card, total=5)`` in a workflow is a durable call; anywhere else it runs the function itself, sync
+    functions too. Arguments go on the wire in the order of the parameters.
+    """
+
+    fn: Callable[P, Any]
+    """The function itself."""
+    name: str | None
+    """Of the activity type; None: dynamic."""
+    chosen: Mapping[str, Any]
+    """What ``options`` changed against the definition."""
+
+    def __init__(
+        self, definition: Definition, chosen: Mapping[str, Any], base: Activity[P, R] | None = None
+    ) -> None:
+        self.fn = definition.fn
+        self.name = definition.name
+        self.chosen = chosen
+        self._base = base
+        made = Definition(
+            name=definition.name,
+            fn=definition.fn,
+            is_async=definition.is_async,
+            no_thread_cancel_exception=definition.no_thread_cancel_exception,
+            options=definition.options,
+            target=self,
+        )
+        setattr(self, DEFINITION, made)
+        self.definition = made
+        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+            value = getattr(definition.fn, name, None)
+            if value is not None:
+                setattr(self, name, value)
+
+    @property
+    def __wrapped__(self) -> Callable[P, Any]:
+        return self.fn
+
+    @property
+    def defaults(self) -> ActivityOptions:
+        """How it is called: as its definition says, with what ``options`` changed."""
+        made = self.definition.options or ActivityOptions()
+        return made.but(**self.chosen) if self.chosen else made
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        runtime = _runtime()
+        if runtime is not None:
+            return cast("Coroutine[Any, Any, R]", runtime.call_activity(self, self.chosen, args, kwargs))
+        made = self.fn(*args, **kwargs) if self.definition.is_async else _plain(self.fn, args, kwargs)
+        return cast("Coroutine[Any, Any, R]", made)
+
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Start it from a workflow; returns the handle (a task: await it, or cancel it). Raises RuntimeError elsewhere."""
+        runtime = _runtime()
+        if runtime is None:
+            raise RuntimeError("Not in workflow event loop: only a workflow can start an activity")
+        return runtime.call_activity(self, self.chosen, args, kwargs)
+
+    def options(self, **overrides: Any) -> Activity[P, R]:
+        """The same activity called otherwise: see `ActivityOptions` for the names. Raises TypeError."""
+        chosen = {**self.chosen, **normal(overrides)}
+        return Activity(self.definition, chosen, self if self._base is None else self._base)
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+        """The arguments in the order of the parameters. Those at the end that were not given stay absent; others take
+        their defaults. Raises TypeError when they do not fit."""
+        if not kwargs:
+            self._fits(len(args))
+            return list(args)
+        bound = self._signature().bind(*args, **kwargs)
+        given = bound.arguments
+        last = max(
+            (place for place, name in enumerate(bound.signature.parameters) if name in given), default=-1
+        )
+        bound.apply_defaults()
+        found: list[Any] = []
+        for place, (name, parameter) in enumerate(bound.signature.parameters.items()):
+            if place > last:
+                break
+            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                found.extend(bound.arguments[name])
+            else:
+                found.append(bound.arguments[name])
+        return found
+
+    def _signature(self) -> inspect.Signature:
+        found: inspect.Signature | None = self.__dict__.get("_signed")
+        if found is None:
+            from tenuto.activity.definition import parameters_of
+
+            found = inspect.Signature(parameters_of(self.fn))
+            self.__dict__["_signed"] = found
+            kinds = [parameter.kind for parameter in found.parameters.values()]
+            least = sum(
+                parameter.default is inspect.Parameter.empty and parameter.kind in _POSITIONAL
+                for parameter in found.parameters.values()
+            )
+            most = None if inspect.Parameter.VAR_POSITIONAL in kinds else len(kinds)
+            self.__dict__["_arity"] = (least, most)
+        return found
+
+    def _fits(self, count: int) -> None:
+        signature = self._signature()
+        least, most = self.__dict__["_arity"]
+        if count < least or (most is not None and count > most):
+            signature.bind(*[None] * count)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Activity[..., R]:
+        if instance is None:
+            return self
+        bound = self.fn.__get__(instance, owner)
+        return Activity(
+            Definition(
+                name=self.name,
+                fn=bound,
+                is_async=self.definition.is_async,
+                no_thread_cancel_exception=self.definition.no_thread_cancel_exception,
+                options=self.definition.options,
+            ),
+            self.chosen,
+            self,
+        )
+
+    def __reduce__(self) -> Any:
+        owner = getattr(self.fn, "__self__", None)
+        if self._base is None:
+            return getattr(self, "__qualname__", None) or self.name
+        if owner is not None and not inspect.ismodule(owner):
+            return _bound, (owner, self.fn.__name__, dict(self.chosen))
+        return _chosen, (self._base, dict(self.chosen))
+
+    def __repr__(self) -> str:
+        return f"<activity {self.name or 'for any type'!r}>"
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _chosen(base: Activity[..., Any], chosen: dict[str, Any]) -> Activity[..., Any]:
+    return base.options(**chosen)
+
+
+def _bound(owner: Any, name: str, chosen: dict[str, Any]) -> Activity[..., Any]:
+    found: Activity[..., Any] = getattr(owner, name)
+    return found.options(**chosen) if chosen else found
+
+
+def _runtime() -> Any:
+    """The run of a workflow whose code calls, if any."""
+    loop = events._get_running_loop()
+    return getattr(loop, "tenuto_runtime", None) if loop is not None else None
+
+
+async def _plain(fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    return fn(*args, **kwargs)
+
+
+def decorate(fn: Any = None, /, *, name: str | None = None, **given: Any) -> Any:
+    """``@activity`` and ``@activity(name=..., start_to_close_timeout=..., ...)``: make an `Activity` of a function.
+
+    ``dynamic`` and ``no_thread_cancel_exception`` are as in `defn`; the rest is `ActivityOptions`. Raises TypeError.
+    """
+    own = {key: given.pop(key) for key in ("dynamic", "no_thread_cancel_exception") if key in given}
+    options = options_of(given)
+
+    def make(fn: Any) -> Activity[..., Any]:
+        if isinstance(fn, Activity):
+            raise ValueError(f"{fn!r} is an activity already")
+        return Activity(define(fn, name=name, options=options, **own), {})
+
+    return make if fn is None else make(fn)
+
+
+def step(fn: Any = None, /, *, name: str | None = None, **given: Any) -> Any:
+    """``@step``: a local activity whose result is recorded before the workflow goes on."""
+    return decorate(fn, name=name, **{"local": True, "durable": True, **given})
