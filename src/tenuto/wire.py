@@ -9,6 +9,7 @@ The official package's front door loads its compiled core, which a server never 
 modules load, a placeholder stands in for that front door; it becomes the real one on the first attribute anybody asks of it.
 """
 
+import importlib
 import importlib.machinery
 import importlib.util
 import sys
@@ -77,7 +78,9 @@ from temporalio.api.operatorservice.v1 import request_response_pb2 as operatorse
 from temporalio.api.protocol.v1 import message_pb2 as protocol  # noqa: E402
 from temporalio.api.query.v1 import message_pb2 as query  # noqa: E402
 from temporalio.api.replication.v1 import message_pb2 as replication  # noqa: E402
+from temporalio.api.sdk.v1 import enhanced_stack_trace_pb2 as sdk_stacks  # noqa: E402
 from temporalio.api.sdk.v1 import user_metadata_pb2 as sdk_metadata  # noqa: E402
+from temporalio.api.sdk.v1 import workflow_metadata_pb2 as sdk_workflow_metadata  # noqa: E402
 from temporalio.api.taskqueue.v1 import message_pb2 as taskqueue  # noqa: E402
 from temporalio.api.update.v1 import message_pb2 as update  # noqa: E402
 from temporalio.api.version.v1 import message_pb2 as version  # noqa: E402
@@ -90,6 +93,24 @@ def load_services() -> None:
     """Registers the services themselves, not only their messages, with protobuf's pool: reflection alone asks for them."""
     from temporalio.api.operatorservice.v1 import service_pb2 as operator_pb2  # noqa: F401
     from temporalio.api.workflowservice.v1 import service_pb2 as workflow_pb2  # noqa: F401
+
+
+def service_module(name: str) -> ModuleType:
+    """The module with the requests and answers of a service, by its full name as in ``temporal.api.testservice.v1.TestService``.
+
+    The rarer services are loaded when asked for. Raises KeyError for a service that is not known.
+    """
+    return importlib.import_module(_SERVICE_MODULES[name])
+
+
+_API = "temporalio.api"
+_SERVICE_MODULES = {
+    "temporal.api.workflowservice.v1.WorkflowService": f"{_API}.workflowservice.v1.request_response_pb2",
+    "temporal.api.operatorservice.v1.OperatorService": f"{_API}.operatorservice.v1.request_response_pb2",
+    "temporal.api.testservice.v1.TestService": f"{_API}.testservice.v1.request_response_pb2",
+    "temporal.api.cloud.cloudservice.v1.CloudService": f"{_API}.cloud.cloudservice.v1.request_response_pb2",
+    "grpc.health.v1.Health": "grpc_health.v1.health_pb2",
+}
 
 
 __all__ = [
@@ -125,6 +146,9 @@ __all__ = [
     "query",
     "replication",
     "sdk_metadata",
+    "sdk_stacks",
+    "sdk_workflow_metadata",
+    "service_module",
     "taskqueue",
     "timestamp_pb2",
     "update",
