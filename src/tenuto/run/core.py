@@ -1,0 +1,192 @@
+"""The state of one run that its machines share, and the few things each of them does with it.
+
+Machines (timers, activities, children ...) ask for commands and are told of events; they leave resolutions in ``jobs``, to
+be delivered in the next round. This file must never decide what an event means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tenuto.run.ledger import Asked, Ledger
+from tenuto.run.loop import RunLoop
+from tenuto.wire import command, common, failure
+from tenuto.workflow.errors import ReadOnlyContextError
+from tenuto.workflow.facts import TaskFacts
+
+if TYPE_CHECKING:
+    from tenuto.run.activity import ActivityMachine
+    from tenuto.run.ledger import Machine
+    from tenuto.run.local_activity import LocalActivityMachine, Marker
+    from tenuto.run.types import LocalActivityStart, RunOptions
+    from tenuto.wire import duration_pb2, history
+    from tenuto.workflow.facts import Info
+    from tenuto.workflow.interception import WorkflowInboundInterceptor, WorkflowOutboundInterceptor
+
+SECOND = 1_000_000_000
+
+# The core's flags and this language's, as they are numbered in history.
+CHECK_IDS = 1
+UPSERT_ON_PATCH = 2
+TERMINAL_LAST = 3
+CORE_FLAGS = (CHECK_IDS, UPSERT_ON_PATCH, TERMINAL_LAST)
+RAISE_ON_CANCELLED_DONE_ACTIVITY = 1
+
+
+class Evicted(BaseException):
+    """The run is being taken down: no code of it may ask for anything any more."""
+
+
+class Routed(Protocol):
+    """A machine that later events belong to."""
+
+    def on_event(self, event: history.HistoryEvent) -> None: ...
+
+
+class Core:
+    """Everything that is one run's. Instants in ns since the epoch."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self.options = options
+        self.ledger = Ledger()
+        self.loop = RunLoop(self)
+        self.by_event: dict[int, Routed] = {}
+        self.jobs: deque[Callable[[], None]] = deque()
+        self.counters: dict[str, int] = {}
+        self.now_ns = 0
+        self.replaying = False
+        self.in_query = False
+        self.read_only = ""
+        self.evicted = False
+        self.unguarded = 0
+        self.started: history.WorkflowExecutionStartedEventAttributes
+        self.info: Info
+        self.task = TaskFacts()
+        self.seed = 0
+        self.rng = Random(0)
+        self.core_flags: set[int] = set()
+        self.lang_flags: set[int] = set()
+        self.new_lang_flags: list[int] = []
+        self.recorded_core_flags = False
+        self.cancel_requested = False
+        self.cancel_reason: str | None = None
+        self.inbound: WorkflowInboundInterceptor
+        self.outbound: WorkflowOutboundInterceptor
+        self.instance: Any = None
+        # local activities
+        self.locals: dict[int, LocalActivityMachine] = {}
+        self.markers: dict[int, Marker] = {}
+        self.local_starts: list[LocalActivityStart] = []
+        self.local_cancels: list[int] = []
+        self.record_now = False
+        self.activation_index = 0
+        # patches
+        self.patched: dict[str, bool] = {}
+        self.patch_ids: set[str] = set()
+        self.notified_patches: set[str] = set()
+        self.activities: dict[int, ActivityMachine] = {}
+
+    # ---- time -------------------------------------------------------------------------------------------------------
+
+    def seconds(self) -> float:
+        return self.now_ns / 1e9
+
+    def start_timer(self, seconds: float, handle: asyncio.TimerHandle) -> None:
+        from tenuto.run.timer import start
+
+        start(self, seconds, handle)
+
+    def cancel_timer(self, handle: asyncio.TimerHandle) -> None:
+        from tenuto.run.timer import cancel
+
+        cancel(self, handle)
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    def check(self, doing: str) -> None:
+        """Raises where nothing may be asked for: in a query or validator, and while the run is taken down."""
+        if self.evicted:
+            raise Evicted
+        if self.read_only:
+            raise ReadOnlyContextError(f"While in {self.read_only}, action attempted: {doing}")
+
+    def next(self, kind: str) -> int:
+        """The next number of this kind, from 1."""
+        number = self.counters.get(kind, 0) + 1
+        self.counters[kind] = number
+        return number
+
+    def ask(
+        self, event_type: int, machine: Machine, command_type: int, fill: Callable[[command.Command], object]
+    ) -> Asked:
+        """Ask for a command. ``fill`` writes its attributes, at once, and only when they will be sent."""
+        made = None
+        if not self.replaying:
+            made = command.Command(command_type=command_type)  # type: ignore[arg-type]
+            fill(made)
+        return self.ledger.ask(event_type, machine, made)
+
+    def seen(self, flag: int) -> bool:
+        """Whether code may behave as this flag of the core says: always when live, as history says on replay."""
+        return not self.replaying or flag in self.core_flags
+
+    # ---- data -------------------------------------------------------------------------------------------------------
+
+    def encode(self, values: Sequence[Any]) -> list[common.Payload]:
+        return list(self.options.payload_converter.to_payloads(values)) if values else []
+
+    def encode_one(self, value: Any) -> common.Payload:
+        return self.options.payload_converter.to_payloads([value])[0]
+
+    def decode(self, payloads: Sequence[common.Payload], types: Sequence[Any] | None) -> list[Any]:
+        """Values with the hints that there are: none for what was sent beyond the declared parameters."""
+        if not payloads:
+            return []
+        hints: list[Any] | None = None
+        if types is not None:
+            hints = list(types[: len(payloads)])
+            hints += [Any] * (len(payloads) - len(hints))
+        return self.options.payload_converter.from_payloads(payloads, hints)
+
+    def decode_result(self, payloads: Sequence[common.Payload], hint: Any) -> Any:
+        """A result: None when there is no payload."""
+        if not payloads:
+            return None
+        hints = [hint] if hint is not None else None
+        return self.options.payload_converter.from_payloads(payloads[:1], hints)[0]
+
+    def failure_of(self, error: BaseException) -> failure.Failure:
+        made = failure.Failure()
+        self.options.failure_converter.to_failure(error, made, self.options.payload_converter)
+        return made
+
+    def error_of(self, sent: failure.Failure) -> BaseException:
+        return self.options.failure_converter.from_failure(sent, self.options.payload_converter)
+
+    def summarize(self, made: command.Command, summary: str | None, details: str | None = None) -> None:
+        """What people read beside a command."""
+        if summary:
+            made.user_metadata.summary.CopyFrom(self.encode_one(summary))
+        if details:
+            made.user_metadata.details.CopyFrom(self.encode_one(details))
+
+
+def set_duration(field: duration_pb2.Duration, value: Any) -> None:
+    """Write a timedelta, or seconds, if there is one."""
+    if value is None:
+        return
+    if isinstance(value, int | float):
+        field.FromNanoseconds(round(value * SECOND))
+    else:
+        field.FromTimedelta(value)
+
+
+def set_headers(header: common.Header, headers: Mapping[str, common.Payload]) -> None:
+    """Write headers, if there are any."""
+    for name, payload in headers.items():
+        header.fields[name].CopyFrom(payload)
+

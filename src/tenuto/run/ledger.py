@@ -1,0 +1,136 @@
+"""What workflow code asked for, in order, and the matching of it with what history says it asked for.
+
+Commands are matched first in, first out: a command event of history belongs to the oldest thing asked that has no event
+yet. Here nondeterminism is found. This file must never know what becomes of a matched command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Protocol
+
+from tenuto.wire import enums_event
+from tenuto.workflow.errors import NondeterminismError
+
+if TYPE_CHECKING:
+    from tenuto.wire import command, history
+
+_HERE = str(Path(__file__).resolve().parent.parent)
+_OURS = (_HERE, str(Path(asyncio.__file__).resolve().parent), "<frozen")
+
+
+class Machine(Protocol):
+    """What stands behind a command: told when the command is in history."""
+
+    def recorded(self, event: history.HistoryEvent) -> None:
+        """The command has become ``event``. Raises `NondeterminismError` when they are not the same."""
+        ...
+
+    def describe(self) -> str:
+        """What was asked for, in words: ``activity 'charge' (id 3)``."""
+        ...
+
+
+class Asked:
+    """One command. ``command`` is None while replaying: history has it. A ``dropped`` one is neither sent nor matched."""
+
+    __slots__ = ("command", "dropped", "event_type", "machine", "patch_id", "source")
+
+    def __init__(self, event_type: int, machine: Machine, made: command.Command | None) -> None:
+        self.event_type = event_type
+        self.machine = machine
+        self.command = made
+        self.dropped = False
+        self.patch_id: str | None = None
+        self.source = _source()
+
+    def where(self) -> str:
+        """``file:line`` of the workflow code that asked."""
+        if self.source is None:
+            return "unknown place"
+        code, line = self.source
+        return f"{code.co_filename}:{line} in {code.co_qualname if hasattr(code, 'co_qualname') else code.co_name}"
+
+
+def _source() -> tuple[CodeType, int] | None:
+    """The innermost frame that is neither ours nor asyncio's."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith(_OURS):
+            return frame.f_code, frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+def event_name(event_type: int) -> str:
+    """``ActivityTaskScheduled`` for a number."""
+    try:
+        word = enums_event.EventType.Name(event_type)  # type: ignore[arg-type]
+    except ValueError:
+        return f"event type {event_type}"
+    return "".join(part.capitalize() for part in word.removeprefix("EVENT_TYPE_").split("_"))
+
+
+def nondeterminism(event: history.HistoryEvent, asked: Asked | None, why: str) -> NondeterminismError:
+    """The error that tells both sides: what history holds, and what the code asked for, and where."""
+    held = f"history holds {event_name(event.event_type)} (event {event.event_id})"
+    if asked is None:
+        wanted = "the workflow code asked for nothing more"
+    else:
+        wanted = f"the workflow code asked for {asked.machine.describe()} at {asked.where()}"
+    return NondeterminismError(f"[TMPRL1100] Nondeterminism error: {why}: {held}, but {wanted}")
+
+
+class Ledger:
+    """The queue of what was asked and is not in history yet."""
+
+    __slots__ = ("queue", "unsent")
+
+    def __init__(self) -> None:
+        self.queue: deque[Asked] = deque()
+        self.unsent: list[Asked] = []
+
+    def ask(self, event_type: int, machine: Machine, made: command.Command | None) -> Asked:
+        """Note a command at the end of the queue."""
+        asked = Asked(event_type, machine, made)
+        self.queue.append(asked)
+        if made is not None:
+            self.unsent.append(asked)
+        return asked
+
+    def oldest(self) -> Asked | None:
+        queue = self.queue
+        while queue:
+            if not queue[0].dropped:
+                return queue[0]
+            queue.popleft()
+        return None
+
+    def match(self, event: history.HistoryEvent, patch_id: str | None = None) -> None:
+        """Give ``event``, which a command made, to the machine that asked for it. Raises `NondeterminismError`.
+
+        ``patch_id`` says that the event is the marker of this patch. Patches asked for that history does not have here
+        are passed over: the code took them where it was replayed only."""
+        while True:
+            asked = self.oldest()
+            if asked is None:
+                raise nondeterminism(event, None, "no command was asked for where history has one")
+            if asked.patch_id is not None and asked.patch_id != patch_id:
+                asked.dropped = True
+                continue
+            if asked.event_type != event.event_type:
+                raise nondeterminism(event, asked, "history and code differ")
+            self.queue.popleft()
+            asked.machine.recorded(event)
+            return
+
+    def take(self) -> list[Asked]:
+        """What is to be sent now, in order. It stays in the queue until history has it."""
+        taken = [asked for asked in self.unsent if not asked.dropped]
+        self.unsent = []
+        return taken
