@@ -1,0 +1,90 @@
+"""``asyncio.wait`` and ``asyncio.as_completed`` inside workflows: the same order in every replay.
+
+asyncio keeps what is waited for in sets, whose order is that of memory addresses. Inside a workflow the calls go to
+`tenuto.workflow`, and the sets that come out iterate in the order in which their tasks were made. Outside, nothing changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import events, tasks
+from collections.abc import Callable, Iterable, Iterator
+from functools import update_wrapper
+from typing import Any
+
+_running_loop = events._get_running_loop
+_std_wait = asyncio.wait
+_std_as_completed = asyncio.as_completed
+
+
+class OrderedTasks(set[Any]):
+    """A set of futures that iterates, and pops, in a known order."""
+
+    def __init__(self, futures: Iterable[Any] = ()) -> None:
+        order = dict.fromkeys(futures)
+        super().__init__(order)
+        self._order = order
+
+    def __iter__(self) -> Iterator[Any]:
+        return (future for future in [*self._order] if future in self)
+
+    def add(self, future: Any) -> None:
+        self._order[future] = None
+        super().add(future)
+
+    def pop(self) -> Any:
+        for future in self:
+            self.remove(future)
+            return future
+        return super().pop()
+
+
+def in_order(futures: Iterable[Any]) -> list[Any]:
+    """Each once. Sets have no order of their own: theirs becomes that in which the loop made the tasks."""
+    if not isinstance(futures, set | frozenset) or isinstance(futures, OrderedTasks):
+        return list(dict.fromkeys(futures))
+    made = getattr(_running_loop(), "tasks", ())
+    place = {task: number for number, task in enumerate(made)}
+    return sorted(futures, key=lambda future: place.get(future, len(place)))
+
+
+async def _wait_in_order(fs: Any, timeout: Any, return_when: Any) -> Any:
+    from tenuto import workflow
+
+    done, pending = await workflow.wait(in_order(fs), timeout=timeout, return_when=return_when)
+    return OrderedTasks(done), OrderedTasks(pending)
+
+
+def _wait(fs: Any, *, timeout: Any = None, return_when: Any = asyncio.ALL_COMPLETED) -> Any:
+    if not hasattr(_running_loop(), "tenuto_runtime"):
+        return _std_wait(fs, timeout=timeout, return_when=return_when)
+    if asyncio.isfuture(fs) or asyncio.iscoroutine(fs):
+        raise TypeError(f"expect a list of futures, not {type(fs).__name__}")
+    if not fs:
+        raise ValueError("Set of Tasks/Futures is empty.")
+    return _wait_in_order(fs, timeout, return_when)
+
+
+def _as_completed(fs: Any, *, timeout: Any = None) -> Any:
+    if not hasattr(_running_loop(), "tenuto_runtime"):
+        return _std_as_completed(fs, timeout=timeout)
+    from tenuto import workflow
+
+    return workflow.as_completed(in_order(fs), timeout=timeout)
+
+
+def install(put: Callable[[Any, str, Any], None]) -> None:
+    """Replace both, through ``put(module, name, function)``."""
+    if asyncio.wait is not _std_wait:
+        return
+    for name, function, was in (
+        ("wait", _wait, _std_wait),
+        ("as_completed", _as_completed, _std_as_completed),
+    ):
+        update_wrapper(function, was)
+        put(asyncio, name, function)
+        put(tasks, name, function)
+
+
+def uninstall() -> None:
+    """Nothing of its own: whoever gave ``put`` puts back."""
