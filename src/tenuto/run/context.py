@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tenuto.common import UNSET
-from tenuto.run import activity, attributes, child, external, local_activity, patch
+from tenuto.run import activity, attributes, child, external, local_activity, nexus, patch
 from tenuto.run.core import Evicted
 from tenuto.run.seed import siphash13
 from tenuto.workflow._runtime import Runtime, timer_summary
@@ -113,7 +113,7 @@ class Outbound(WorkflowOutboundInterceptor):
         return local_activity.start(self.core, input)
 
     async def start_nexus_operation(self, input: StartNexusOperationInput) -> NexusOperationHandle[Any]:
-        raise NotImplementedError("Nexus operations cannot be called from workflows yet")
+        return await nexus.start(self.core, input)
 
 
 class Context(Runtime):
@@ -181,6 +181,11 @@ class Context(Runtime):
             yield
         finally:
             self.core.unguarded -= 1
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the determinism guard is to watch."""
+        return self.core.unguarded == 0 and self.core.options.definition.sandboxed
 
     def unguarded(self) -> contextlib.AbstractContextManager[None]:
         return self._unguarded()

@@ -82,7 +82,7 @@ class Core:
         self.markers: dict[int, Marker] = {}
         self.local_starts: list[LocalActivityStart] = []
         self.local_cancels: list[int] = []
-        self.record_now = False
+        self.unsent_steps = False
         self.activation_index = 0
         # patches
         self.patched: dict[str, bool] = {}

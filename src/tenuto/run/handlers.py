@@ -19,7 +19,7 @@ from tenuto.workflow._hints import hints_of, takes_vararg
 from tenuto.workflow._runtime import current_update
 from tenuto.workflow.definition import QueryDefinition, SignalDefinition, UpdateDefinition
 from tenuto.workflow.enums import HandlerUnfinishedPolicy
-from tenuto.workflow.errors import ReadOnlyContextError
+from tenuto.workflow.errors import ContinueAsNewError, ReadOnlyContextError
 from tenuto.workflow.facts import UpdateInfo
 from tenuto.workflow.interception import HandleQueryInput, HandleSignalInput, HandleUpdateInput
 
@@ -169,7 +169,11 @@ class Handlers:
             made = updates.Outcome()
             made.success.payloads.append(self.core.encode_one(result))
             self._complete(job, made)
-        except (Exception, asyncio.CancelledError) as error:
+        except ContinueAsNewError as error:
+            wrong = RuntimeError("an update handler cannot continue as new: do it in the main function")
+            wrong.__cause__ = error
+            self.outcome.fail_task(wrong)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - any error answers the update
             self._update_failed(job, error, accepted)
         finally:
             self.unfinished.pop(number, None)
@@ -285,7 +289,7 @@ class Handlers:
             )
             result = await self.core.inbound.handle_query(wanted)
             answers.append(QueryAnswer(result=self.core.encode_one(result)))
-        except (Exception, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - any error answers the query
             answers.append(self._query_failed(error))
 
     def _query_failed(self, error: BaseException) -> QueryAnswer:

@@ -69,7 +69,7 @@ class Outcome:
             await work
         except Evicted:
             raise
-        except (Exception, asyncio.CancelledError, ContinueAsNewError) as error:
+        except (Exception, asyncio.CancelledError, ContinueAsNewError) as error:  # noqa: BLE001 - it decides the run
             if not self.core.evicted:
                 self.conclude(error)
 

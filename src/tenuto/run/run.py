@@ -86,6 +86,21 @@ _BELONGS: dict[int, tuple[str, str]] = {
         "initiated_event_id",
     ),
     **{
+        getattr(_E, f"EVENT_TYPE_NEXUS_OPERATION_{word}"): (
+            f"nexus_operation_{word.lower()}_event_attributes",
+            "scheduled_event_id",
+        )
+        for word in (
+            "STARTED",
+            "COMPLETED",
+            "FAILED",
+            "CANCELED",
+            "TIMED_OUT",
+            "CANCEL_REQUEST_COMPLETED",
+            "CANCEL_REQUEST_FAILED",
+        )
+    },
+    **{
         getattr(_E, f"EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_{word}"): (
             f"child_workflow_execution_{word.lower()}_event_attributes",
             "initiated_event_id",
@@ -113,7 +128,6 @@ class Run:
         self._begun = False
         self._main: Any = None
         self._arguments: list[Any] = []
-        self._held = False
         self._signals: list[tuple[float, Job]] = []
         self._signalled = False
         self._admitted: dict[str, update.Request] = {}
@@ -133,11 +147,8 @@ class Run:
     def activate(self, activation: Activation) -> Completion:
         """Live through one workflow task."""
         try:
-            if self._held:
-                self._held = False
-                self._rounds()
-            if not self.outcome.failed():
-                self._activate(activation)
+            self.core.unsent_steps = False
+            self._activate(activation)
         except Exception as error:  # noqa: BLE001 - whatever it is, the workflow task has failed
             self.outcome.fail_task(error)
         return self._completion()
@@ -148,15 +159,9 @@ class Run:
         try:
             for result in results:
                 machine = core.locals.get(result.seq)
-                if machine is None:
-                    continue
-                machine.ended(result)
-                if machine.wanted.durable:
-                    self._held = True
-            if self._held:
-                core.record_now = True
-            else:
-                self._rounds()
+                if machine is not None and machine.ended(result) and machine.wanted.durable:
+                    core.unsent_steps = True
+            self._rounds()
         except Exception as error:  # noqa: BLE001 - whatever it is, the workflow task has failed
             self.outcome.fail_task(error)
         return self._completion()
@@ -497,21 +502,23 @@ class Run:
         if error is not None:
             return Completion(failure=self._task_failure(error))
         core = self.core
+        # What a durable step has done must be in history before the next one does anything.
+        record_now = core.unsent_steps and bool(core.local_starts)
         taken = core.ledger.take()
         made = Completion(
             commands=[asked.command for asked in taken if asked.command is not None],
             messages=self.handlers.messages,
-            local_activities=core.local_starts,
+            local_activities=[] if record_now else core.local_starts,
             cancelled_local_activities=core.local_cancels,
             waits_for_local_activities=bool(core.locals) and not core.replaying and not self.outcome.closed,
-            record_now=core.record_now,
+            record_now=record_now,
             closed=self.outcome.closed,
             versioning_behavior=int(self._versioning_behavior()),
         )
         self.handlers.messages = []
-        core.local_starts = []
+        if not record_now:
+            core.local_starts = []
         core.local_cancels = []
-        core.record_now = False
         if not core.replaying:
             if not core.recorded_core_flags:
                 core.recorded_core_flags = True

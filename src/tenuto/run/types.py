@@ -118,7 +118,8 @@ class Completion:
     waits_for_local_activities: bool = False
     """The workflow task is not over: run the local activities and call ``Run.resolve``."""
     record_now: bool = False
-    """Complete the workflow task now and ask for the next: something must be durable before the code goes on."""
+    """Complete the workflow task now and ask for the next: what a durable step did must be in history before the next
+    step begins, which the next activation's completion asks for."""
     closed: bool = False
     """A command closes the run: it needs no more activations."""
     core_flags: list[int] = field(default_factory=list)
