@@ -84,13 +84,17 @@ class Runtime(ABC):
     def start_local_activity(self, asked: StartLocalActivityInput) -> ActivityHandle[Any]: ...
     @abstractmethod
     async def start_child_workflow(self, asked: StartChildWorkflowInput) -> ChildWorkflowHandle[Any, Any]: ...
-    def call_activity(self, activity: Any, options: Mapping[str, Any], args: Any, kwargs: Any) -> Awaitable[Any]:
+    def call_activity(
+        self, activity: Any, options: Mapping[str, Any], args: Any, kwargs: Any
+    ) -> Awaitable[Any]:
         """A durable call: ``await charge(card, total=5)``. ``options`` override those of the definition."""
         from tenuto.workflow.calls import call_activity
 
         return call_activity(self, activity, options, args, kwargs)
 
-    def call_workflow(self, workflow: Any, options: Mapping[str, Any], args: Any, kwargs: Any) -> Awaitable[Any]:
+    def call_workflow(
+        self, workflow: Any, options: Mapping[str, Any], args: Any, kwargs: Any
+    ) -> Awaitable[Any]:
         """A child workflow as a call, for function workflows."""
         from tenuto.workflow.calls import call_workflow
 
