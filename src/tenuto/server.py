@@ -13,12 +13,13 @@ import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from tenuto import __version__, log
 from tenuto.clock import WallClock
 from tenuto.config import BadConfig, Config
 from tenuto.matching.host import Matching
+from tenuto.matching.types import Clock
 from tenuto.service.core import Core
 from tenuto.service.namespaces import Namespaces
 from tenuto.service.service import Service
@@ -58,17 +59,40 @@ class Entropy:
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
+@runtime_checkable
+class Abandonable(Protocol):
+    """A store that can be closed without an event loop."""
+
+    def abandon(self) -> None: ...
+
+
 class Node:
     """Everything of one node but its listener: the same object serves in a server process and inside a caller's."""
 
-    def __init__(self, store: Store, owner: str = "node", address: str = "") -> None:
+    def __init__(
+        self,
+        store: Store,
+        owner: str = "node",
+        address: str = "",
+        *,
+        clock: Clock | None = None,
+        embedded: bool = False,
+    ) -> None:
+        """``clock``: the time it goes by, the machine's if None. ``embedded``: all its workers are in this process."""
         self.store = store
-        self.clock = WallClock()
+        self.clock: Clock = clock or WallClock()
         self._entropy = Entropy()
         self.namespaces = Namespaces(store, self._entropy.uuid)
         self.matching = Matching(self.clock)
         self.shard = Shard(
-            store, SHARD, owner, self.clock, self.namespaces.facts, self.matching, self._entropy
+            store,
+            SHARD,
+            owner,
+            self.clock,
+            self.namespaces.facts,
+            self.matching,
+            self._entropy,
+            workers_inside=embedded,
         )
         self.matching.refused = self.shard.refused
         self.matching.credit = self.shard.credit
@@ -108,6 +132,21 @@ class Node:
         self.matching.close()
         await self.shard.close()
         await self.store.close()
+
+    @property
+    def serving(self) -> bool:
+        """Whether requests are decided: not before `open`, nor when the event loop's owner has cancelled everything."""
+        return self.shard.working
+
+    def abandon(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Let go at once of a node whose event loop is closed or stands still; others may open its store then.
+
+        ``loop``: the node's own while it can still be told something, else None."""
+        self.shard.abandon(loop)
+        if loop is not None:
+            self.matching.close()
+        if isinstance(self.store, Abandonable):
+            self.store.abandon()
 
 
 async def serve(config: Config, announce: Callable[[str], None]) -> None:

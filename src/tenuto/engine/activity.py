@@ -21,7 +21,7 @@ from tenuto.engine.activity_state import (
     ready,
     retry_at,
 )
-from tenuto.engine.activity_timeout import expire
+from tenuto.engine.activity_timeout import expire, lose
 from tenuto.engine.activity_view import pending_info
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "expire",
     "fail",
     "heartbeat",
+    "lose",
     "merged_priority",
     "operate",
     "pending_info",

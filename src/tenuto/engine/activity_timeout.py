@@ -39,8 +39,22 @@ def expire(rd: RunDraft, due: list[int]) -> None:
         workflow_task.wake(rd)
 
 
-def time_out(rd: RunDraft, activity: Activity, kind: int) -> bool:
-    """One timeout of one activity: another attempt, or its end; True when it ended."""
+def lose(rd: RunDraft, before_at: int) -> None:
+    """End every attempt that began before ``before_at``, as its deadline would: the worker that had it is gone.
+
+    The next attempt, where the policy grants one, need not wait: the loss says nothing against trying again."""
+    began = [one for one in rd.activities.values() if one.started and one.started_at < before_at]
+    closed = False
+    for activity in sorted(began, key=lambda one: one.scheduled_id):
+        kind = retry.HEARTBEAT if activity.heartbeat_ns else retry.START_TO_CLOSE
+        closed |= time_out(rd, activity, kind, at_once=True)
+    if closed:
+        workflow_task.wake(rd)
+
+
+def time_out(rd: RunDraft, activity: Activity, kind: int, *, at_once: bool = False) -> bool:
+    """One timeout of one activity: another attempt (``at_once``, or when the policy says), or its end; True when it
+    ended."""
     reason = ev.timeout_failure(f"activity {retry.TIMEOUT_NAMES[kind]} timeout", kind)
     wait, why = retry.next_retry(
         activity.retry,
@@ -50,8 +64,10 @@ def time_out(rd: RunDraft, activity: Activity, kind: int) -> bool:
         reason,
         kind,
         cancel_requested=activity.cancel_request_id != 0,
+        paused=activity.paused is not None,
     )
     if wait is not None:
+        wait = 0 if at_once else wait
         kept = failure_size.retained(reason)
         rd.note(state.AttemptEnded(activity.scheduled_id, rd.now, wait, kept, reported=False))
         return False

@@ -51,11 +51,13 @@ def run_due(state: RunState) -> int:
 class Agenda:
     """Deadlines in a lazy heap (an entry counts only if its item still has that instant), and ready activities."""
 
-    __slots__ = ("_heap", "ready")
+    __slots__ = ("_heap", "ready", "started")
 
     def __init__(self, chain: Chain, now: int) -> None:
         self._heap: list[tuple[int, int, int | str]] = []
         self.ready: set[int] = set()
+        self.started: set[int] = set()
+        """Scheduled ids of activities that a worker has."""
         state = chain.current
         if state.run.open:
             for scheduled_id in state.activities:
@@ -70,6 +72,7 @@ class Agenda:
         if rd.is_new or not state.run.open:
             self._heap.clear()
             self.ready.clear()
+            self.started.clear()
             if not state.run.open:
                 return
         activities = rd.touched("activities")
@@ -87,7 +90,12 @@ class Agenda:
         item = state.activities.get(scheduled_id)
         if item is None:
             self.ready.discard(scheduled_id)
+            self.started.discard(scheduled_id)
             return
+        if item.started:
+            self.started.add(scheduled_id)
+        else:
+            self.started.discard(scheduled_id)
         due = activity.deadline(item, state.terms)
         if due:
             heapq.heappush(self._heap, (due, ACTIVITY, scheduled_id))
@@ -136,8 +144,10 @@ class Agenda:
                     activities[int(entry[2])] = None
         return tuple(activities), tuple(timers)
 
-    def alarm(self, chain: Chain, now: int) -> int | None:
-        """The instant to store with the chain: when, after a restart, somebody must look at it; None: never."""
+    def alarm(self, chain: Chain, now: int, *, workers_inside: bool = False) -> int | None:
+        """The instant to store with the chain: when, after a restart, somebody must look at it; None: never.
+
+        ``workers_inside``: a restart takes the workers along, so what they have now must be looked at right after it."""
         state = chain.current
         due = self.next_due(chain)
         if state.run.open:
@@ -146,9 +156,16 @@ class Agenda:
                 due = waiting.scheduled_at
             if self.ready and (not due or now < due):
                 due = now
+            if workers_inside and self.in_hand(chain) and (not due or now < due):
+                due = now
         if chain.out and (not due or now < due):
             due = now
         return due or None
+
+    def in_hand(self, chain: Chain) -> bool:
+        """Whether a worker has something of this chain now."""
+        task = chain.current.run.task
+        return bool(self.started) or (task is not None and task.started)
 
 
 def dispatches(chain: Chain, agenda: Agenda) -> Iterator[Dispatch]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tenuto.engine import activity, close, timer, workflow_task
 from tenuto.engine.context import find_run
 from tenuto.engine.draft import Draft, RunDraft
-from tenuto.engine.types import Delete, ExpireRun, Tick
+from tenuto.engine.types import Delete, ExpireRun, Tick, WorkersLost
 
 
 def tick(draft: Draft, request: Tick) -> None:
@@ -23,6 +23,18 @@ def tick(draft: Draft, request: Tick) -> None:
         timer.fire(rd, list(request.timers))
     if request.activities:
         activity.expire(rd, list(request.activities))
+
+
+def workers_lost(draft: Draft, request: WorkersLost) -> None:
+    """End now what would otherwise wait for its deadline: nobody works on it any more."""
+    draft.reply = True
+    if draft.chain is None:
+        return
+    rd = draft.run
+    if not rd.run.open or close.expire(rd):
+        return
+    workflow_task.lose(rd, request.before_at)
+    activity.lose(rd, request.before_at)
 
 
 @dataclass(frozen=True, slots=True)

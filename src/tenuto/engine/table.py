@@ -64,6 +64,7 @@ DECIDE: dict[type, DecideRule] = {
     types.FailActivity: activity.fail,
     types.CancelActivity: activity.cancel,
     types.Tick: lifecycle.tick,
+    types.WorkersLost: lifecycle.workers_lost,
     types.StickyRefused: sticky.sticky_refused,
     types.Delivered: outgoing.delivered,
     types.FirstTask: child.first_task,

@@ -334,6 +334,14 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersLost:
+    """Every worker that had begun something before ``before_at`` is gone for good: nobody will report what it began."""
+
+    before_at: int
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StickyRefused:
     """Nobody polls the sticky queue a workflow task was offered on."""
 

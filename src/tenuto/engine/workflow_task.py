@@ -507,6 +507,14 @@ def expire(rd: RunDraft) -> None:
     reschedule(rd)
 
 
+def lose(rd: RunDraft, before_at: int) -> None:
+    """Time the task out now if a worker had it before ``before_at``: that worker is gone."""
+    task = rd.run.task
+    if task is not None and task.started and task.started_at < before_at:
+        time_out(rd, START_TO_CLOSE)
+        reschedule(rd)
+
+
 def time_out(rd: RunDraft, kind: int) -> None:
     task = rd.run.task
     assert task is not None

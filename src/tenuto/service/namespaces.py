@@ -128,6 +128,10 @@ class Namespaces:
             raise namespace_not_found(name)
         return known
 
+    def knows(self, name: str) -> bool:
+        """Whether there is a namespace of this name."""
+        return name in self._by_name
+
     def identified(self, namespace_id: str) -> KnownNamespace:
         """Raises NOT_FOUND."""
         known = self._by_id.get(namespace_id)

@@ -81,8 +81,8 @@ class TurnWrites:
                     pending.parts[f"o/{out_id}"] = codec.encode_out(message)
         pending.parts.update(codec.encode_parts(draft, rd))
 
-    def batch(self, now: int) -> Batch:
-        """Everything, with headers and alarms as they stand after all folds."""
+    def batch(self, now: int, workers_inside: bool = False) -> Batch:
+        """Everything, with headers and alarms (see `Agenda.alarm`) as they stand after all folds."""
         for shown in self._visible.values():
             self._batch.visibility.append(visibility_row(*shown))
         for key, pending in self._chains.items():
@@ -90,7 +90,7 @@ class TurnWrites:
             if chain is None or agenda is None:
                 self._batch.chains.append(ChainWrite(key, None))
                 continue
-            alarm = agenda.alarm(chain, now)
+            alarm = agenda.alarm(chain, now, workers_inside=workers_inside)
             self._batch.chains.append(
                 ChainWrite(key, codec.encode_header(chain), alarm, pending.parts, pending.drop_parts)
             )

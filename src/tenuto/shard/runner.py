@@ -82,7 +82,9 @@ class Shard:
         entropy: Callable[[int], bytes],
         limits: Limits = LIMITS,
         cache_bytes: int = CACHE_BYTES,
+        workers_inside: bool = False,
     ) -> None:
+        """``workers_inside``: every worker lives and dies with this process; what was begun before `open` is lost."""
         self._store = store
         self._id = shard_id
         self._owner = owner
@@ -100,6 +102,9 @@ class Shard:
         self._bell: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._fence = 0
+        self._workers_inside = workers_inside
+        self._lost_before = 0
+        """What a worker began before this instant will never be reported."""
         self._task_id = 0
         self._last_now = 0
         self._read_until = 0
@@ -114,6 +119,8 @@ class Shard:
 
     async def open(self) -> None:
         """Acquire the shard and begin to serve. Raises `StoreError` when the store cannot be reached."""
+        if self._workers_inside:
+            self._lost_before = self._clock.now()
         await self._acquire()
         self._open = True
         loop = asyncio.get_running_loop()
@@ -137,6 +144,20 @@ class Shard:
             task.cancel()
         self._outbox.clear()
         self._alarms.clear()
+
+    @property
+    def working(self) -> bool:
+        """Whether requests are decided."""
+        return self._open and not self._tasks[0].done()
+
+    def abandon(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Stop without a loop that runs. ``loop``: the shard's own while it can still be told something, else None."""
+        self._open = False
+        if loop is None:
+            return
+        self.crash()
+        self._refuse_all(self._queue)
+        self._waiters.memory_lost()
 
     async def _acquire(self) -> None:
         self._fence = await self._store.acquire(self._id, self._owner)
@@ -212,7 +233,9 @@ class Shard:
             self._show(late)
             folded += late
         if not writes.empty:
-            await self._store.commit(self._id, self._fence, writes.batch(self._last_now))
+            await self._store.commit(
+                self._id, self._fence, writes.batch(self._last_now, self._workers_inside)
+            )
         self._publish(folded)
         done, self._done = self._done, []
         for awaited in done:
@@ -341,6 +364,10 @@ class Shard:
         self._offers.renew(entry, None)
         for message in agenda.messages(entry.chain):
             self._outbox.send(entry.key, message)
+        assert entry.agenda is not None
+        if self._lost_before and entry.agenda.in_hand(entry.chain):
+            # Of what was begun since, the request knows nothing: a chain may come back from the store at any time.
+            self._post(Awaited(entry.key, types.WorkersLost(self._lost_before), None))
         self._arm(entry)
 
     # ---- publishing -----------------------------------------------------------------------------------------------------
@@ -379,7 +406,8 @@ class Shard:
         if not due or (entry.armed_at and entry.armed_at <= due):
             return
         # The store remembers one instant of a chain, and while it waits for a worker, or owes a message, that is another.
-        far = far or entry.agenda.alarm(entry.chain, self._last_now) != due
+        stored = entry.agenda.alarm(entry.chain, self._last_now, workers_inside=self._workers_inside)
+        far = far or stored != due
         if self._alarms.arm(due, entry.key, far):
             entry.armed_at = due
 

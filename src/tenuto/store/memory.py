@@ -176,6 +176,10 @@ class MemoryStore:
         self._latency = latency
         self._usable = False
 
+    def abandon(self) -> None:
+        """Like `close`, without an event loop."""
+        self._usable = False
+
     async def open(self) -> None:
         if self._latency:
             await self._latency("open")

@@ -97,6 +97,12 @@ class SqliteStore:
             await lanes.writing.submit(lambda: None)
             lanes.close()
 
+    def abandon(self) -> None:
+        """Like `close`, but from any thread and without an event loop: for a store whose loop is gone. Blocks meanwhile."""
+        lanes, self._lanes = self._lanes, None
+        if lanes is not None:
+            lanes.close()
+
     def _opened(self, verb: str) -> "_Lanes":
         if self._lanes is None:
             raise NotWritten(f"{verb}: the store {self.path} is not open")
