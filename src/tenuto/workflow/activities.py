@@ -20,8 +20,7 @@ from tenuto.workflow.interception import StartActivityInput, StartLocalActivityI
 
 if TYPE_CHECKING:
     from tenuto.activity import ActivityOptions
-    from tenuto.workflow.handles import ActivityHandle
-    from tenuto.workflow.shapes import (
+    from tenuto.workflow.call_shapes import (
         ExecuteActivity,
         ExecuteActivityClass,
         ExecuteActivityMethod,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
         StartLocalActivityClass,
         StartLocalActivityMethod,
     )
+    from tenuto.workflow.handles import ActivityHandle
 
 _TRY_CANCEL = ActivityCancellationType.TRY_CANCEL
 
@@ -235,7 +235,8 @@ def _executing(start: Callable[..., Awaitable[Any]], doc: str) -> Callable[..., 
 
 _execute_activity = _executing(
     _start_activity,
-    "Run an activity and wait for its result. Args and errors as of `start_activity`; raises `ActivityError` when it failed.",
+    "Run an activity and wait for its result. Args and errors as of `start_activity`; raises `ActivityError` when it "
+    "failed.",
 )
 _execute_local_activity = _executing(
     _start_local_activity,

@@ -35,12 +35,8 @@ from tenuto.workflow.interception import (
 )
 
 if TYPE_CHECKING:
-    from tenuto.workflow.shapes import (
-        ExecuteChildWorkflow,
-        MethodAsyncNoParam,
-        MethodAsyncSingleParam,
-        StartChildWorkflow,
-    )
+    from tenuto.workflow.call_shapes import ExecuteChildWorkflow, StartChildWorkflow
+    from tenuto.workflow.shapes import MethodAsyncNoParam, MethodAsyncSingleParam
 
 
 async def _start_child_workflow(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -117,9 +117,10 @@ def init(init_fn: CallableType) -> CallableType:
 
 def run(fn: CallableAsyncType) -> CallableAsyncType:
     """Mark the method that is the workflow. Raises ValueError when it is not async, or its class is local."""
-    if not inspect.iscoroutinefunction(fn):
+    target: Any = fn
+    if not inspect.iscoroutinefunction(target):
         raise ValueError("Workflow run method must be an async function")
-    if "<locals>" in fn.__qualname__:
+    if "<locals>" in target.__qualname__:
         raise ValueError("Local classes unsupported, @workflow.run cannot be on a local class")
     setattr(fn, RUN, True)
     return fn
@@ -292,8 +293,6 @@ def _validate_with(handler: Callable[..., Any], vfunc: CallableType) -> Callable
         raise RuntimeError(f"Validator already set for update {definition.name or '<dynamic>'}")
     if inspect.iscoroutinefunction(vfunc):
         raise ValueError("Update validator must not be an async function")
-    from dataclasses import replace
-
     setattr(handler, UPDATE, replace(definition, validator=vfunc))
     return vfunc
 

@@ -117,11 +117,3 @@ class TaskFacts:
 
 def _task_facts() -> TaskFacts:
     return current().task_facts()
-
-
-@dataclass(frozen=True, slots=True)
-class PatchActivationInput:
-    """What a worker's patch callback is asked about: whether this run may take this new patch."""
-
-    workflow_info: Info
-    patch_id: str

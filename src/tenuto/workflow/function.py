@@ -34,6 +34,8 @@ class FunctionWorkflow(Generic[P, R]):
 
     fn: Callable[P, Coroutine[Any, Any, R]]
     """The function itself: call it in tests."""
+    __name__: str
+    __qualname__: str
     name: str
     """Of the workflow type."""
     task_queue: str | None
@@ -158,7 +160,7 @@ def make(
     versioning_behavior: VersioningBehavior = VersioningBehavior.UNSPECIFIED,
 ) -> FunctionWorkflow[..., Any]:
     """The workflow of ``fn``, remembered for applications. Raises ValueError with all defects at once."""
-    chosen_name = name or getattr(fn, "__name__", "")
+    chosen_name: str = name or getattr(fn, "__name__", None) or ""
     _check(fn, chosen_name)
 
     async def run(self: Any, *args: Any) -> Any:
