@@ -31,8 +31,8 @@ class Flag:
         for wake in waiters or ():
             wake()
 
-    def _wait(self, wake: Callable[[], None]) -> bool:
-        """Have ``wake`` called when it comes true; False: it is true already, and the call is not made."""
+    def on_set(self, wake: Callable[[], None]) -> bool:
+        """Have ``wake`` called when it comes true, by whoever sets it; False: it is true already, and no call is made."""
         with _LOCK:
             if self._set:
                 return False
@@ -41,7 +41,8 @@ class Flag:
             self._waiters.append(wake)
         return True
 
-    def _forget(self, wake: Callable[[], None]) -> None:
+    def forget(self, wake: Callable[[], None]) -> None:
+        """Drop a call asked for by `on_set`; harmless when it was made."""
         with _LOCK:
             if self._waiters is not None and wake in self._waiters:
                 self._waiters.remove(wake)
@@ -60,19 +61,19 @@ class Flag:
         def wake() -> Any:
             loop.call_soon_threadsafe(settle)
 
-        if not self._wait(wake):
+        if not self.on_set(wake):
             return
         try:
             await woken
         finally:
-            self._forget(wake)
+            self.forget(wake)
 
     def wait_sync(self, timeout: float | None = None) -> bool:
         """Block this thread until it is true, at most ``timeout`` seconds (None: for ever). Tells whether it is."""
         woken = threading.Event()
-        if self._wait(woken.set):
+        if self.on_set(woken.set):
             try:
                 woken.wait(timeout)
             finally:
-                self._forget(woken.set)
+                self.forget(woken.set)
         return self._set
