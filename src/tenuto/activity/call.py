@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import inspect
 from asyncio import events
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from tenuto.activity.definition import DEFINITION, Definition, define
+from tenuto.activity.definition import DEFINITION, Definition, _is_unbound_method, define
 from tenuto.activity.options import ActivityOptions, normal, options_of
 
 P = ParamSpec("P")
@@ -66,7 +66,7 @@ class Activity(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         runtime = _runtime()
         if runtime is not None:
-            return cast("Coroutine[Any, Any, R]", runtime.call_activity(self, self.chosen, args, kwargs))
+            return cast("Coroutine[Any, Any, R]", _durable(runtime, self, args, kwargs))
         made = self.fn(*args, **kwargs) if self.definition.is_async else _plain(self.fn, args, kwargs)
         return cast("Coroutine[Any, Any, R]", made)
 
@@ -154,6 +154,15 @@ class Activity(Generic[P, R]):
         return f"<activity {self.name or 'for any type'!r}>"
 
 
+_declared: list[Activity[..., Any]] = []
+
+
+def declared() -> Sequence[Activity[..., Any]]:
+    """Every `Activity` of this process that is no method; of those with one name, the one defined last."""
+    free = (each for each in _declared if not _is_unbound_method(each.fn))
+    return tuple({each.name: each for each in free}.values())
+
+
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -172,6 +181,11 @@ def _runtime() -> Any:
     return getattr(loop, "tenuto_runtime", None) if loop is not None else None
 
 
+async def _durable(runtime: Any, activity: Activity[..., Any], args: Any, kwargs: Any) -> Any:
+    """A coroutine, as outside of workflows, so that ``create_task`` and ``TaskGroup`` take it."""
+    return await runtime.call_activity(activity, activity.chosen, args, kwargs)
+
+
 async def _plain(fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     return fn(*args, **kwargs)
 
@@ -187,7 +201,9 @@ def decorate(fn: Any = None, /, *, name: str | None = None, **given: Any) -> Any
     def make(fn: Any) -> Activity[..., Any]:
         if isinstance(fn, Activity):
             raise ValueError(f"{fn!r} is an activity already")
-        return Activity(define(fn, name=name, options=options, **own), {})
+        made: Activity[..., Any] = Activity(define(fn, name=name, options=options, **own), {})
+        _declared.append(made)
+        return made
 
     return make if fn is None else make(fn)
 
