@@ -1,0 +1,179 @@
+"""Where workflow code runs: in plain callbacks of the worker's loop, or on an executor's threads; never in a task's step.
+
+Some interpreters forbid stepping a task within another's step, and workflow code steps tasks of its own. This file must
+never know what a step is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from asyncio import events
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+from tenuto._loop import VirtualTimeLoop
+from tenuto.worker.watchdog import Stalled, Watch
+
+if TYPE_CHECKING:
+    from tenuto.run.run import Run
+    from tenuto.run.types import Completion
+
+    Step = Callable[[], Completion | None]
+
+logger = logging.getLogger("tenuto.worker")
+
+_AIR = 0.05
+"""Seconds of steps in one callback, after which others get their turn."""
+
+
+class StalledError(RuntimeError):
+    """Workflow code did not yield in time. ``stack`` is where it was, as text."""
+
+    def __init__(self, message: str, stack: str) -> None:
+        super().__init__(message)
+        self.stack = stack
+
+
+class _Turn:
+    """Steps of one run, to be done in order."""
+
+    __slots__ = ("done", "last", "name", "next", "steps")
+
+    def __init__(self, name: str, steps: Sequence[Step], done: asyncio.Future[Completion | None]) -> None:
+        self.name = name
+        self.steps = steps
+        self.next = 0
+        self.done = done
+        self.last: Completion | None = None
+
+    def finish(self, error: BaseException | None = None) -> None:
+        if self.done.done():
+            return
+        if error is not None:
+            self.done.set_exception(error)
+        else:
+            self.done.set_result(self.last)
+
+
+class Driver:
+    """Does steps. ``deadlock_timeout`` in seconds, None: nobody watches; on virtual time nobody does either."""
+
+    def __init__(self, deadlock_timeout: float | None, executor: Executor | None = None) -> None:
+        self._timeout = deadlock_timeout
+        self._executor = executor
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._watch: Watch | None = None
+        self._thread = 0
+
+    async def do(self, name: str, steps: Sequence[Step]) -> Completion | None:
+        """Do ``steps`` of the run called ``name``, and return what the last gave, or the first that tells of a failure.
+
+        Raises `StalledError`; then the run must not be touched again.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._settle_in(loop)
+        if self._executor is not None:
+            return await self._on_thread(loop, name, steps)
+        turn = _Turn(name, steps, loop.create_future())
+        loop.call_soon(self._go, turn)
+        return await turn.done
+
+    def _settle_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread = threading.get_ident()
+        if isinstance(loop, VirtualTimeLoop):
+            self._timeout = None
+        if self._timeout is not None and self._executor is None:
+            self._watch = Watch(self._timeout)
+
+    def drop(self, run: Run, stalled: bool = False) -> None:
+        """Take a run down, soon. ``stalled``: its code may still be at it."""
+        if self._executor is not None:
+            if not stalled:
+                self._executor.submit(run.evict)
+        elif self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon(run.evict)
+
+    # ---- on the loop ------------------------------------------------------------------------------------------------
+
+    def _go(self, turn: _Turn) -> None:
+        loop = self._loop
+        assert loop is not None
+        until = loop.time() + _AIR
+        try:
+            while True:
+                last = turn.last = self._step(turn.steps[turn.next], turn.name)
+                turn.next += 1
+                if turn.next == len(turn.steps) or (last is not None and last.failure is not None):
+                    break
+                if loop.time() > until:
+                    loop.call_soon(self._go, turn)
+                    return
+        except Exception as error:  # noqa: BLE001 - whoever waits for the turn is told
+            turn.finish(error)
+        else:
+            turn.finish()
+
+    def _step(self, step: Step, name: str) -> Completion | None:
+        watch = self._watch
+        if watch is None:
+            return step()
+        made = None
+        try:
+            watch.enter(name, self._thread)
+            made = step()
+            told = watch.leave()
+        except Stalled:
+            told = watch.leave()
+        except BaseException:
+            watch.leave()
+            raise
+        if told is not None:
+            events._set_running_loop(self._loop)  # the code may have been torn out of its own loop
+            raise StalledError(*told)
+        return made
+
+    # ---- on a thread ------------------------------------------------------------------------------------------------
+
+    async def _on_thread(
+        self, loop: asyncio.AbstractEventLoop, name: str, steps: Sequence[Step]
+    ) -> Completion | None:
+        turn = _Turn(name, steps, loop.create_future())
+
+        def stalled(message: str, stack: str) -> None:
+            _tell(loop, turn, StalledError(message, stack))
+
+        def work() -> None:
+            watch = Watch(self._timeout, stalled) if self._timeout is not None else None
+            error: BaseException | None = None
+            try:
+                for step in steps:
+                    if watch is not None:
+                        watch.enter(name, threading.get_ident())
+                    turn.last = step()
+                    if watch is not None and watch.leave() is not None:
+                        return
+                    if turn.last is not None and turn.last.failure is not None:
+                        break
+            except Stalled:
+                if watch is not None:
+                    watch.leave()
+                return
+            except Exception as caught:  # noqa: BLE001 - whoever waits for the turn is told
+                error = caught
+            _tell(loop, turn, error)
+
+        assert self._executor is not None
+        self._executor.submit(work)
+        return await turn.done
+
+
+def _tell(loop: asyncio.AbstractEventLoop, turn: _Turn, error: BaseException | None) -> None:
+    try:
+        loop.call_soon_threadsafe(turn.finish, error)
+    except RuntimeError:
+        logger.warning("workflow code came back after its worker's loop had been closed")

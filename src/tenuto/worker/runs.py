@@ -1,0 +1,578 @@
+"""Workflow tasks, from the poll's answer to the answer's answer: which run it is for, what the run says, what to send.
+
+One workflow task at a time per run; runs stay in memory between tasks as long as there is room. This file must never poll,
+and must never look into a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from tenuto import __version__
+from tenuto.exceptions import FailureError
+from tenuto.run.history import HistoryGap, check_ids, cut
+from tenuto.run.run import Run
+from tenuto.run.types import Activation, Completion, QueryAnswer, TaskFailure
+from tenuto.transport.errors import RPCError, RPCStatusCode
+from tenuto.wire import enums_failed
+from tenuto.wire import failure as wire_failure
+from tenuto.wire import workflowservice as ws
+from tenuto.worker import fetching
+from tenuto.worker.answers import Answer, Forms, add_query_results, eager_ones
+from tenuto.worker.cache import Cache, Cached
+from tenuto.worker.driving import Driver, StalledError
+from tenuto.worker.interceptor import Interceptor, workflow_interceptors
+from tenuto.worker.local import LocalRunner, Locals
+from tenuto.worker.payloads import Payloads
+from tenuto.worker.registry import SDK_NAME, Registry
+
+if TYPE_CHECKING:
+    from tenuto.client import Client
+    from tenuto.common import MetricMeter
+    from tenuto.converter import DataConverter
+    from tenuto.wire import history
+    from tenuto.worker.deployment import Build
+    from tenuto.workflow.definition import Definition
+
+    Task = ws.PollWorkflowTaskQueueResponse
+    Events = Sequence[history.HistoryEvent]
+
+logger = logging.getLogger("tenuto.worker")
+
+HEARTBEAT_AT = 0.8
+"""Of a workflow task's timeout: then it is answered although local activities are at work, and another asked for."""
+SLOW_SECONDS = 5.0
+_UNHANDLED = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
+_NONDETERMINISM = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
+_TOO_LARGE = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_GRPC_MESSAGE_TOO_LARGE
+
+
+class EagerSlots(Protocol):
+    """Room for activities that are started with the answer to a workflow task."""
+
+    def reserve(self, queue: str, count: int) -> int:
+        """Take up to ``count`` slots for activities of ``queue``; how many were taken."""
+        ...
+
+    def release(self, count: int) -> None:
+        """Give back slots that were taken and are not needed."""
+        ...
+
+    def start(self, task: ws.PollActivityTaskQueueResponse) -> None:
+        """Begin with an activity, in a slot that was taken."""
+        ...
+
+
+class _Failed(Exception):
+    """The workflow task in hand cannot be done."""
+
+    def __init__(self, failed: TaskFailure) -> None:
+        super().__init__(failed.failure.message)
+        self.failed = failed
+
+
+class Runs:
+    """The workflow half of a worker.
+
+    ``sticky_queue`` None or ``max_cached`` 0: runs are dropped after every workflow task. ``deadlock_timeout`` None, or
+    ``debug_mode``: code may take as long as it likes. With an ``executor`` workflow code runs on its threads instead of the
+    loop's own. ``client`` may be set to another one at any time. ``clock`` gives ns since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        task_queue: str,
+        definitions: Sequence[Definition],
+        data_converter: DataConverter,
+        build: Build,
+        identity: str,
+        interceptors: Sequence[Interceptor] = (),
+        activities: LocalRunner | None = None,
+        sticky_queue: str | None = None,
+        sticky_timeout: timedelta = timedelta(seconds=10),
+        max_cached: int = 1000,
+        eager: EagerSlots | None = None,
+        max_eager: int = 3,
+        failure_exception_types: Sequence[type[BaseException]] = (),
+        deadlock_timeout: timedelta | None = timedelta(seconds=2),
+        debug_mode: bool = False,
+        metric_meter: MetricMeter | None = None,
+        on_patch: Callable[[Any], bool] | None = None,
+        header_codec: bool = False,
+        executor: Executor | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        classes, extern = workflow_interceptors(interceptors)
+        self.client = client
+        self._task_queue = task_queue
+        self._namespace = client.namespace
+        self._registry = Registry(
+            definitions,
+            namespace=client.namespace,
+            task_queue=task_queue,
+            interceptors=classes,
+            extern_functions=extern,
+            failure_exception_types=failure_exception_types,
+            default_versioning_behavior=build.default_versioning_behavior,
+            eager_activities=eager is not None,
+            metric_meter=metric_meter,
+            on_patch=on_patch,
+            deployment_version=build.deployment_version,
+            build_id=build.build_id,
+        )
+        self._payloads = Payloads(data_converter, client.namespace, headers=header_codec)
+        self._activities = activities
+        self._eager = eager
+        self._max_eager = max_eager
+        self._clock = clock
+        if max_cached <= 0:
+            sticky_queue = None
+        self._cache = Cache(max_cached if sticky_queue else 0)
+        self._forms = Forms(
+            namespace=client.namespace,
+            identity=identity,
+            task_queue=task_queue,
+            sticky_queue=sticky_queue,
+            sticky_timeout=sticky_timeout,
+            build=build,
+            sdk_name=SDK_NAME,
+            sdk_version=__version__,
+        )
+        watched = deadlock_timeout is not None and not debug_mode
+        self._driver = Driver(
+            deadlock_timeout.total_seconds() if watched and deadlock_timeout is not None else None, executor
+        )
+        self._waiting: dict[str, list[tuple[asyncio.Future[bool], bool]]] = {}
+        """Busy runs, and the tasks that came for them meanwhile; True for those that are queries."""
+        self._drained: list[asyncio.Future[None]] = []
+
+    # ---- from outside -----------------------------------------------------------------------------------------------
+
+    @property
+    def cached(self) -> int:
+        """Runs in memory."""
+        return len(self._cache)
+
+    async def handle(self, task: Task) -> None:
+        """Do a workflow task, and those that come back with its answer, to the end. Raises nothing but CancelledError."""
+        run_id = task.workflow_execution.run_id
+        if not await self._enter(run_id, task.HasField("query")):
+            return
+        current: Task | None = task
+        try:
+            while current is not None:
+                current = await self._answer(current)
+        except asyncio.CancelledError:
+            self._evict_id(run_id)
+            raise
+        except Exception:
+            logger.exception(
+                "Workflow task of %s (run %s) went wrong", task.workflow_execution.workflow_id, run_id
+            )
+            self._evict_id(run_id)
+        finally:
+            self._leave(run_id)
+            for cached in self._cache.surplus():
+                self._drop(cached)
+
+    async def drain(self) -> None:
+        """Wait until no workflow task is at work."""
+        while self._waiting:
+            drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._drained.append(drained)
+            await drained
+
+    def evict_all(self) -> None:
+        """Drop every run."""
+        for cached in self._cache.clear():
+            self._drop(cached)
+
+    # ---- one task at a time -----------------------------------------------------------------------------------------
+
+    async def _enter(self, run_id: str, is_query: bool) -> bool:
+        """Wait for the run to be free. False: a later task has come, and this one counts no more."""
+        waiting = self._waiting.get(run_id)
+        if waiting is None:
+            self._waiting[run_id] = []
+            return True
+        if not is_query:
+            for other, queries in waiting:
+                if not queries and not other.done():
+                    other.set_result(False)
+            waiting[:] = [entry for entry in waiting if entry[1]]
+        free: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiting.append((free, is_query))
+        try:
+            return await free
+        except asyncio.CancelledError:
+            if free.done() and not free.cancelled() and free.result():
+                self._leave(run_id)
+            raise
+
+    def _leave(self, run_id: str) -> None:
+        waiting = self._waiting[run_id]
+        while waiting:
+            free, _ = waiting.pop(0)
+            if not free.done():
+                free.set_result(True)
+                return
+        del self._waiting[run_id]
+        if not self._waiting:
+            drained, self._drained = self._drained, []
+            for future in drained:
+                if not future.done():
+                    future.set_result(None)
+
+    # ---- a workflow task --------------------------------------------------------------------------------------------
+
+    async def _answer(self, task: Task) -> Task | None:
+        """Do one task; the one that came back with the answer, if any."""
+        began = asyncio.get_running_loop().time()
+        cached: Cached | None = None
+        is_query = task.HasField("query")
+        try:
+            cached, steps = await self._prepare(task, is_query)
+            cached.busy = True
+            if is_query:
+                await self._answer_query(task, cached, steps)
+                return None
+            return await self._answer_task(task, cached, steps, began)
+        except _Failed as error:
+            await self._fail(task, cached, error.failed, is_query)
+        except StalledError as error:
+            self._evict(cached, stalled=True)
+            await self._fail(task, None, self._stalled(error), is_query)
+        except (RPCError, HistoryGap) as error:
+            self._evict(cached)
+            if cached is None:
+                self._evict_id(task.workflow_execution.run_id)
+            self._tell_refused(task, error)
+        finally:
+            if cached is not None:
+                cached.busy = False
+        return None
+
+    async def _prepare(self, task: Task, is_query: bool) -> tuple[Cached, list[Callable[[], Completion]]]:
+        """The run the task is for, from memory or anew, and what is to be done with it first."""
+        execution = task.workflow_execution
+        events = list(task.history.events)
+        # Asked for nothing but an answer, a run must not take anything for new.
+        replay_until = task.previous_started_event_id if not is_query else sys.maxsize
+        if task.next_page_token:
+            events = await fetching.rest_of(self.client, execution, events, task.next_page_token)
+        elif events:
+            check_ids(events)
+        cached = self._cache.get(execution.run_id)
+        activations: list[Activation] | None = None
+        if cached is not None:
+            activations = _continue(cached, events, replay_until)
+            if activations is None or not (activations or is_query):
+                activations = None
+                self._evict(cached)
+                cached = None
+        if activations is None:
+            if not events or events[0].event_id != 1:
+                events = await fetching.whole(self.client, execution, events)
+            activations = cut(events, replay_until)
+        if self._payloads.encoded:
+            await self._decode(task, [event for activation in activations for event in activation.events])
+        if cached is None:
+            cached = self._make(task, events)
+        if task.messages and activations:
+            activations[-1].messages = task.messages
+        if activations:
+            cached.processed = activations[-1].events[-1].event_id
+        run = cached.run
+        return cached, [partial(run.activate, activation) for activation in activations]
+
+    def _make(self, task: Task, events: Events) -> Cached:
+        execution = task.workflow_execution
+        try:
+            definition = self._registry.find(task.workflow_type.name)
+        except FailureError as error:
+            raise _Failed(self._failure(error)) from None
+        converter = self._payloads.converter_for(execution.workflow_id)
+        run = Run(self._registry.options(definition, execution.run_id, execution.workflow_id, converter))
+        cached = Cached(run, execution.run_id, execution.workflow_id, task.workflow_type.name)
+        started = events[0].workflow_execution_started_event_attributes
+        cached.task_timeout = started.workflow_task_timeout.ToNanoseconds() / 1e9 or cached.task_timeout
+        cached.named = bool(task.previous_started_event_id) and _named(events)
+        return cached
+
+    async def _answer_task(
+        self, task: Task, cached: Cached, steps: list[Callable[[], Completion]], began: float
+    ) -> Task | None:
+        loop = asyncio.get_running_loop()
+        if not steps:
+            raise HistoryGap("The workflow task came without the event of its start")
+        answer = Answer()
+        busy = -loop.time()
+        completion = await self._do(cached, steps)
+        busy += loop.time()
+        self._cache.put(cached)
+        heartbeat_at = began + HEARTBEAT_AT * cached.task_timeout
+        while True:
+            self._take(cached, answer, completion)
+            if completion.record_now:
+                return await self._complete(task, cached, answer, busy, go_on=True)
+            if not completion.waits_for_local_activities:
+                return await self._complete(task, cached, answer, busy)
+            assert cached.locals is not None
+            ended = await cached.locals.ended(heartbeat_at - loop.time())
+            if not ended:
+                return await self._complete(task, cached, answer, busy, go_on=True)
+            busy -= loop.time()
+            completion = await self._do(cached, [partial(cached.run.resolve, ended)])
+            busy += loop.time()
+
+    async def _do(self, cached: Cached, steps: Sequence[Callable[[], Completion | None]]) -> Completion:
+        made = await self._driver.do(cached.workflow_id, steps)
+        assert made is not None
+        if made.failure is not None:
+            raise _Failed(made.failure)
+        return made
+
+    def _take(self, cached: Cached, answer: Answer, completion: Completion) -> None:
+        answer.take(completion)
+        local = cached.locals
+        if completion.local_activities:
+            if local is None:
+                local = cached.locals = self._locals(cached)
+            for start in completion.local_activities:
+                local.start(start)
+        if local is not None:
+            for seq in completion.cancelled_local_activities:
+                local.cancel(seq)
+            answer.retried_locally, local.retries = answer.retried_locally + local.retries, 0
+
+    def _locals(self, cached: Cached) -> Locals:
+        if self._activities is None:
+            raise _Failed(self._failure(RuntimeError("This worker has no activities to run locally")))
+        return Locals(
+            self._activities,
+            self._clock,
+            namespace=self._namespace,
+            task_queue=self._task_queue,
+            workflow_id=cached.workflow_id,
+            run_id=cached.run_id,
+            workflow_type=cached.workflow_type,
+        )
+
+    # ---- answering --------------------------------------------------------------------------------------------------
+
+    async def _complete(
+        self, task: Task, cached: Cached, answer: Answer, busy: float, *, go_on: bool = False
+    ) -> Task | None:
+        reserved = self._reserve(answer) if self._eager is not None else 0
+        try:
+            queries = await self._ask(cached, task) if task.queries else {}
+            request = self._forms.completed(task.task_token, answer, and_go_on=go_on, name=not cached.named)
+            if queries:
+                add_query_results(request, queries)
+            if self._payloads.encoded:
+                await self._encode(request, cached)
+            if busy > SLOW_SECONDS:
+                logger.warning(
+                    "[TMPRL1104] Workflow task of %s (run %s) kept its worker busy for %.1f s: split the work, or look for "
+                    "code that blocks",
+                    cached.workflow_id,
+                    cached.run_id,
+                    busy,
+                )
+            response = await self._send_completed(request)
+        except BaseException:
+            if reserved and self._eager is not None:
+                self._eager.release(reserved)
+            raise
+        cached.named = True
+        if self._eager is not None:
+            for activity in response.activity_tasks:
+                self._eager.start(activity)
+            if reserved > len(response.activity_tasks):
+                self._eager.release(reserved - len(response.activity_tasks))
+        if response.reset_history_event_id:
+            cached.processed = response.reset_history_event_id
+        if answer.closed:
+            self._evict(cached)
+        returned = response.workflow_task
+        if returned.task_token:
+            return returned
+        return None
+
+    async def _send_completed(
+        self, request: ws.RespondWorkflowTaskCompletedRequest
+    ) -> ws.RespondWorkflowTaskCompletedResponse:
+        try:
+            answer = await self.client.service_client.call(
+                "RespondWorkflowTaskCompleted", request, retry=True
+            )
+        except RPCError as error:
+            if error.status == RPCStatusCode.RESOURCE_EXHAUSTED and "larger than max" in error.message:
+                failed = wire_failure.Failure(
+                    message=f"The answer to the workflow task is too large: {error.message}"
+                )
+                raise _Failed(TaskFailure(cause=_TOO_LARGE, failure=failed, error=error)) from None
+            raise
+        return cast("ws.RespondWorkflowTaskCompletedResponse", answer)
+
+    def _reserve(self, answer: Answer) -> int:
+        """Reserve slots for activities to be started at once; those that get none are started in the usual way."""
+        wanted = eager_ones(answer.commands)
+        if not wanted or self._eager is None:
+            return 0
+        reserved = self._eager.reserve(self._task_queue, min(len(wanted), self._max_eager))
+        for made in wanted[reserved:]:
+            made.schedule_activity_task_command_attributes.request_eager_execution = False
+        return reserved
+
+    async def _ask(self, cached: Cached, task: Task) -> dict[str, QueryAnswer]:
+        answers: dict[str, QueryAnswer] = {}
+
+        def ask() -> None:
+            for query_id, query in task.queries.items():
+                answers[query_id] = cached.run.query(query, query_id)
+
+        await self._driver.do(cached.workflow_id, [ask])
+        return answers
+
+    async def _answer_query(self, task: Task, cached: Cached, steps: list[Callable[[], Completion]]) -> None:
+        """A task that is a query: whatever the run says besides is not to be sent."""
+        answers: list[QueryAnswer] = []
+
+        def ask() -> None:
+            answers.append(cached.run.query(task.query, "legacy_query"))
+
+        if steps:
+            await self._do(cached, steps)
+        await self._driver.do(cached.workflow_id, [ask])
+        if steps and not cached.run.closed:
+            self._cache.put(cached)
+        elif steps:
+            self._drop(cached)
+        request = self._forms.queried(task.task_token, answers[0])
+        if self._payloads.encoded:
+            await self._encode(request, cached)
+        await self.client.service_client.call("RespondQueryTaskCompleted", request, retry=True)
+
+    async def _fail(self, task: Task, cached: Cached | None, failed: TaskFailure, is_query: bool) -> None:
+        """Say that the task cannot be done: once; when it comes again it is left to time out, so that nobody spins."""
+        self._evict(cached)
+        self._evict_id(task.workflow_execution.run_id)
+        logger.warning(
+            "Failed workflow task of %s (run %s, type %s, attempt %d): %s",
+            task.workflow_execution.workflow_id,
+            task.workflow_execution.run_id,
+            task.workflow_type.name,
+            task.attempt,
+            failed.failure.message,
+            exc_info=failed.error,
+        )
+        request: ws.RespondQueryTaskCompletedRequest | ws.RespondWorkflowTaskFailedRequest
+        if is_query:
+            method = "RespondQueryTaskCompleted"
+            told = QueryAnswer(failure=failed.failure, message=failed.failure.message)
+            request = self._forms.queried(task.task_token, told, failed.cause)
+        elif task.attempt <= 1:
+            method = "RespondWorkflowTaskFailed"
+            request = self._forms.failed(task.task_token, failed)
+        else:
+            return
+        try:
+            if self._payloads.encoded:
+                await self._payloads.encode(request, task.workflow_execution.workflow_id)
+            await self.client.service_client.call(method, request, retry=True)
+        except RPCError as error:
+            self._tell_refused(task, error)
+
+    # ---- payloads ---------------------------------------------------------------------------------------------------
+
+    async def _decode(self, task: Task, events: list[history.HistoryEvent]) -> None:
+        try:
+            await self._payloads.decode_task(task, events)
+        except Exception as error:  # noqa: BLE001 - a codec may raise anything, and fails the workflow task
+            raise _Failed(self._failure(error)) from None
+
+    async def _encode(
+        self,
+        request: ws.RespondWorkflowTaskCompletedRequest | ws.RespondQueryTaskCompletedRequest,
+        cached: Cached,
+    ) -> None:
+        try:
+            await self._payloads.encode(request, cached.workflow_id)
+        except Exception as error:  # noqa: BLE001 - a codec may raise anything, and fails the workflow task
+            raise _Failed(self._failure(error)) from None
+
+    # ---- failures ---------------------------------------------------------------------------------------------------
+
+    def _failure(self, error: BaseException) -> TaskFailure:
+        return TaskFailure(cause=_UNHANDLED, failure=self._payloads.failure_of(error), error=error)
+
+    def _stalled(self, error: StalledError) -> TaskFailure:
+        failed = self._failure(error)
+        failed.failure.stack_trace = error.stack
+        return failed
+
+    def _tell_refused(self, task: Task, error: RPCError | HistoryGap) -> None:
+        """An answer that nobody wanted is no news when the task is over; the rest is."""
+        expected = isinstance(error, RPCError) and (
+            error.status == RPCStatusCode.NOT_FOUND or "UnhandledCommand" in error.message
+        )
+        logger.log(
+            logging.DEBUG if expected else logging.WARNING,
+            "Workflow task of %s (run %s) was not answered: %s",
+            task.workflow_execution.workflow_id,
+            task.workflow_execution.run_id,
+            error,
+        )
+
+    # ---- eviction ---------------------------------------------------------------------------------------------------
+
+    def _evict(self, cached: Cached | None, stalled: bool = False) -> None:
+        if cached is not None:
+            self._cache.take(cached)
+            self._drop(cached, stalled)
+
+    def _evict_id(self, run_id: str) -> None:
+        self._evict(self._cache.get(run_id))
+
+    def _drop(self, cached: Cached, stalled: bool = False) -> None:
+        if cached.dropped:
+            return
+        cached.dropped = True
+        if cached.locals is not None:
+            cached.locals.close()
+        self._driver.drop(cached.run, stalled)
+
+
+def _continue(
+    cached: Cached, events: list[history.HistoryEvent], replay_until: int
+) -> list[Activation] | None:
+    """What a run in memory is to be shown of ``events``; None: it has missed some, or would have to catch up."""
+    if not events:
+        return []
+    known = cached.processed - events[0].event_id + 1
+    if known < 0 or known > len(events):
+        return None
+    whole = known and events[0].event_id == 1
+    activations = cut(events[known:] if known else events, replay_until)
+    return None if whole and len(activations) > 1 else activations
+
+
+def _named(events: Events) -> bool:
+    """Whether history says last that this framework, in this version, worked on the run."""
+    for event in reversed(events):
+        if event.event_type == 7:
+            told = event.workflow_task_completed_event_attributes.sdk_metadata
+            if told.sdk_name:
+                return bool(told.sdk_name == SDK_NAME and told.sdk_version == __version__)
+    return False
