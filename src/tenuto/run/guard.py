@@ -48,7 +48,10 @@ class RestrictedWorkflowAccessError(NondeterminismError):
     @staticmethod
     def default_message(qualified_name: str) -> str:
         """What is said of a name when nothing more is known."""
-        return f"Cannot access {qualified_name} from inside a workflow."
+        return (
+            f"Cannot access {qualified_name} from inside a workflow. If the workflow cannot notice, say so with "
+            "`with workflow.unsafe.sandbox_unrestricted():`."
+        )
 
 
 class _Place:

@@ -17,8 +17,10 @@ HORIZON_NS = 60 * SECOND
 class AlarmClock:
     """A heap of (instant, chain) for the near future, and one timer for its top."""
 
-    def __init__(self, clock: Clock, ring: Callable[[ChainKey], None]) -> None:
+    def __init__(self, clock: Clock, ring: Callable[[ChainKey], None], keep_all: bool = False) -> None:
+        """``keep_all``: there is no horizon."""
         self._clock = clock
+        self._keep_all = keep_all
         self._ring = ring
         self._heap: list[tuple[int, ChainKey]] = []
         self._timer: object | None = None
@@ -30,7 +32,7 @@ class AlarmClock:
         """Wake the chain at ``at``; False when that is beyond the horizon, and the store will remember it.
 
         ``far``: it will not, so it is kept here."""
-        if at > self.horizon_at and not far:
+        if at > self.horizon_at and not far and not self._keep_all:
             return False
         heapq.heappush(self._heap, (at, key))
         self._set()

@@ -110,6 +110,7 @@ class Shard:
         self._read_until = 0
         """Alarms up to this instant have been read from the store."""
         self._open = False
+        self._changed: Callable[[ChainKey], None] | None = None
         self._done: list[Awaited] = []
         """Requests decided in this turn; answered after its commit."""
         self._records: dict[tuple[ChainKey, str], ClosedRun] = {}
@@ -158,6 +159,21 @@ class Shard:
         self.crash()
         self._refuse_all(self._queue)
         self._waiters.memory_lost()
+
+    def go_by(self, clock: Clock, changed: Callable[[ChainKey], None]) -> None:
+        """Before `open`: ring alarms by ``clock``, which may jump to the next of them, so that none may be in the store
+        alone; and call ``changed`` for every chain that has committed."""
+        self._alarms = AlarmClock(clock, self._ring, keep_all=True)
+        self._changed = changed
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing waits to be decided, and no turn is under way."""
+        return not self._queue and self._bell is not None and not self._bell.done()
+
+    def peek(self, key: ChainKey) -> Entry | None:
+        """A chain as it stands in memory, not to be changed; None when it is not there."""
+        return self._cache.get(key)
 
     async def _acquire(self) -> None:
         self._fence = await self._store.acquire(self._id, self._owner)
@@ -398,6 +414,8 @@ class Shard:
                 self._arm(entry)
             if draft.dirty:
                 self._waiters.committed(entry.key)
+                if self._changed is not None:
+                    self._changed(entry.key)
 
     def _arm(self, entry: Entry, far: bool = False) -> None:
         """Set the alarm for the chain's next deadline. ``far``: the one in the store has rung."""
