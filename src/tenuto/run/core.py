@@ -161,7 +161,7 @@ class Core:
 
     def failure_of(self, error: BaseException) -> failure.Failure:
         made = failure.Failure()
-        self.options.failure_converter.to_failure(error, made, self.options.payload_converter)
+        self.options.failure_converter.to_failure(error, self.options.payload_converter, made)
         return made
 
     def error_of(self, sent: failure.Failure) -> BaseException:

@@ -49,19 +49,23 @@ def check_ids(events: Events, first: int = 0) -> None:
         raise HistoryGap(f"History has event {events[wrong].event_id} where {begins + wrong} was expected")
 
 
-def cut(events: Events, replay_until: int = 0, complete: bool = True) -> list[Activation]:
+def cut(
+    events: Events, replay_until: int = 0, complete: bool = True, updates: bool = False
+) -> list[Activation]:
     """Cut ``events``, in order and without gaps, into workflow tasks.
 
     ``replay_until`` is the id of the last start that was answered before. With ``complete`` false more events are to come:
     the tasks returned are only those that no later event can change, each with what follows it; go on with the events
     behind the last of them. With ``complete`` true everything is cut: traces of commands behind the last start are a task of
-    their own, which ends with the last of them, and what nobody has been told yet is left out.
+    their own, which ends with the last of them, and what nobody has been told yet is left out. ``updates`` says that updates
+    came along with the events: they belong behind what was answered before, as history will have it once they are accepted,
+    so a task answered with nothing is not taken for one that was kept alive.
     """
     kinds = [event.event_type for event in events]
     ends: list[int] = []
     begin = 0
     while begin < len(kinds):
-        end = _end(events, kinds, begin, complete)
+        end = _end(events, kinds, begin, complete, replay_until if updates else 0)
         if end < 0:
             break
         ends.append(end)
@@ -90,7 +94,7 @@ def cut(events: Events, replay_until: int = 0, complete: bool = True) -> list[Ac
     return tasks
 
 
-def _end(events: Events, kinds: Sequence[int], begin: int, complete: bool) -> int:
+def _end(events: Events, kinds: Sequence[int], begin: int, complete: bool, apart: int) -> int:
     """Index of the last event of the workflow task that begins at ``begin``; negative when it has no end yet."""
     saw_command = saw_substance = False
     starts: list[int] = []
@@ -108,7 +112,7 @@ def _end(events: Events, kinds: Sequence[int], begin: int, complete: bool) -> in
                 if index + 2 == count:
                     return index if complete else -1
                 then = kinds[index + 2]
-                if then == _TASK_SCHEDULED and not saw_command:
+                if then == _TASK_SCHEDULED and not saw_command and events[index].event_id != apart:
                     continue  # it was answered with nothing but the wish for another: kept alive
                 return _before_update(events, starts, index) if then == _UPDATE_ACCEPTED else index
             if saw_substance:

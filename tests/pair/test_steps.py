@@ -1,0 +1,60 @@
+"""Local activities and steps: remembered by markers, never run again by a replay."""
+
+import asyncio
+from datetime import timedelta
+
+from tenuto import workflow
+from tenuto.exceptions import ActivityError
+from tests.pair.support import Play
+
+SOON = timedelta(seconds=10)
+
+
+def double(number: int) -> int:
+    return number * 2
+
+
+def boom(number: int) -> int:
+    raise ValueError("no")
+
+
+@workflow.defn
+class Locals:
+    @workflow.run
+    async def run(self) -> int:
+        total = 0
+        for n in range(3):
+            total += await workflow.execute_local_activity("double", n, start_to_close_timeout=SOON)
+        await workflow.sleep(1)
+        both = await asyncio.gather(
+            workflow.execute_local_activity("double", 10, start_to_close_timeout=SOON),
+            workflow.execute_local_activity("double", 20, start_to_close_timeout=SOON),
+        )
+        return total + sum(both)
+
+
+def test_local_activities_run_in_one_workflow_task() -> None:
+    play = Play(Locals, double)
+    assert play.to_end() == 66
+    assert play.calls == ["double"] * 5
+    assert play.tasks == 2
+    assert play.world.names().count("MARKER_RECORDED") == 5
+    play.replayed()
+    assert play.calls == ["double"] * 5
+
+
+@workflow.defn
+class LocalFails:
+    @workflow.run
+    async def run(self) -> str:
+        try:
+            await workflow.execute_local_activity("boom", 1, start_to_close_timeout=SOON)
+        except ActivityError as error:
+            return str(error.cause)
+        return "?"
+
+
+def test_a_failed_local_activity_is_an_activity_error() -> None:
+    play = Play(LocalFails, boom)
+    assert "no" in play.to_end()
+    play.replayed()
