@@ -1,0 +1,39 @@
+"""The runner that has workflow code watched. Must never touch modules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tenuto.worker.runner import (
+    UnsandboxedWorkflowRunner,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+    WorkflowRunner,
+)
+from tenuto.worker.workflow_sandbox.restrictions import SandboxRestrictions
+
+if TYPE_CHECKING:
+    from tenuto.workflow.definition import Definition
+
+
+class SandboxedWorkflowRunner(WorkflowRunner):
+    """Workflow code is watched for what is not deterministic. ``runner_class`` prepares the workflows."""
+
+    def __init__(
+        self,
+        restrictions: SandboxRestrictions = SandboxRestrictions.default,
+        runner_class: type[WorkflowRunner] = UnsandboxedWorkflowRunner,
+    ) -> None:
+        self.restrictions = restrictions
+        self.runner_class = runner_class
+        self._inner = runner_class()
+
+    def prepare_workflow(self, defn: Definition) -> None:
+        self._inner.prepare_workflow(defn)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        return self._inner.create_instance(det)
+
+    def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
+        self._inner.set_worker_level_failure_exception_types(types)
