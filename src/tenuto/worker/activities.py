@@ -1,13 +1,12 @@
 """Activities at work: from a task that was handed out, or a local activity asked for, to its reported end.
 
 Slots are taken and polls are made elsewhere. This file must never know how an activity's code sees the world
-(`tenuto.worker.attempt`).
+(`tenuto.worker.attempt`), nor how ends are told (`tenuto.worker.reports`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import pickle
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -19,40 +18,30 @@ from tenuto.activity import ActivityCancellationDetails, CompleteAsyncError, Def
 from tenuto.activity.context import current
 from tenuto.activity.flag import Flag
 from tenuto.common import MetricMeter, RawValue
-from tenuto.exceptions import (
-    ApplicationError,
-    ApplicationErrorCategory,
-    CancelledError,
-    FailureError,
-    is_cancelled_exception,
-)
-from tenuto.transport.errors import RPCError, RPCStatusCode
-from tenuto.wire import common, failure, workflowservice
+from tenuto.exceptions import ApplicationError, is_cancelled_exception
+from tenuto.wire import failure
 from tenuto.worker.activity_metrics import ActivityMetrics
 from tenuto.worker.attempt import Attempt, LocalActivity, RemoteAttempt
 from tenuto.worker.heartbeats import GRACE_SECONDS, TIMED_OUT, Heartbeats, interval_of
 from tenuto.worker.interceptor import Interceptor
 from tenuto.worker.local import LocalAttempt, LocalOutcome
-from tenuto.worker.rate import RateLimit
+from tenuto.worker.reports import Report, Reports, describe, expected, instead_of_cancelled, log_failure
 from tenuto.worker.shared_state import SharedHeartbeatSender, SharedProcesses, SharedStateManager
 from tenuto.worker.slots import ActivitySlot, Slots
 
 if TYPE_CHECKING:
     from tenuto.client import Client
     from tenuto.converter import DataConverter
+    from tenuto.wire import common, workflowservice
     from tenuto.worker.deployment import Build
     from tenuto.worker.processes import ProcessRunner
 
-logger = logging.getLogger("tenuto.worker")
+    Task = workflowservice.PollActivityTaskQueueResponse
 
 WORKER_SHUTDOWN = ActivityCancellationDetails(worker_shutdown=True)
 CANCEL_REQUESTED = ActivityCancellationDetails(cancel_requested=True)
-_TOO_LARGE = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.RESOURCE_EXHAUSTED)
 
 __all__ = ["Activities", "SharedHeartbeatSender", "SharedStateManager"]
-
-Report = tuple[str, Any]
-"""A method of the service, and what to send it."""
 
 
 class Activities:
@@ -72,7 +61,6 @@ class Activities:
         default_heartbeat_throttle: timedelta = timedelta(seconds=30),
         metric_meter: MetricMeter = MetricMeter.noop,
         shared_state_manager: SharedStateManager | None = None,
-        max_activities_per_second: float | None = None,
         default_threads: int = 100,
         processes: int = 0,
         local_slots: Slots | None = None,
@@ -80,12 +68,9 @@ class Activities:
     ) -> None:
         """``executor``: where sync activities run; None: threads made when needed, at most ``default_threads``, or with
         ``processes`` > 0 so many processes. ``local_slots`` bound local activities. Raises TypeError for a function that
-        is no activity, ValueError for two of one name."""
-        self.client = client
-        """May be replaced by another client at any time."""
+        is no activity or cannot run in a process, ValueError for two of one name."""
         self.task_queue = task_queue
         self.namespace = client.namespace
-        self.identity = identity
         self.meter = metric_meter
         self.interceptors = [
             one for one in interceptors if type(one).intercept_activity is not Interceptor.intercept_activity
@@ -95,13 +80,13 @@ class Activities:
         self._types: dict[str | None, Definition] = {}
         for each in activities:
             self._register(Definition.must(each))
-        if processes > 0 or executor is not None:
-            _check_picklable(self._types.values(), executor)
+        if processes > 0 if executor is None else _is_of_processes(executor):
+            _check_picklable(self._types.values())
         self.names = frozenset(name for name in self._types if name is not None)
         self.has_dynamic = None in self._types
         self._converter = data_converter
-        self._walks = data_converter.payload_codec is not None or data_converter.external_storage is not None
         self._contextual = _has_context(data_converter)
+        self._reports = Reports(client, identity, data_converter, build)
         self._max_throttle = max_heartbeat_throttle.total_seconds()
         self._default_throttle = default_heartbeat_throttle.total_seconds()
         self._executor = executor
@@ -110,10 +95,7 @@ class Activities:
         self._processes = processes
         self._shared: SharedProcesses | None = None
         self._shared_state = shared_state_manager
-        self._limit = RateLimit(max_activities_per_second) if max_activities_per_second else None
         self._local_slots = local_slots
-        self._stamp = build.stamp if build is not None else None
-        self._deployment = build.options if build is not None else None
         self._metrics = ActivityMetrics.of(metric_meter, self.namespace, task_queue)
         self._running: set[Attempt] = set()
         self._idle: asyncio.Future[None] | None = None
@@ -127,12 +109,16 @@ class Activities:
             )
         self._types[definition.name] = definition
 
-    # ---- lifecycle --------------------------------------------------------------------------------------------------
+    @property
+    def client(self) -> Client:
+        """May be replaced by another client at any time."""
+        return self._reports.client
 
-    async def admit(self) -> None:
-        """Wait until the rate limit lets one more activity start: to be called before each poll."""
-        if self._limit is not None:
-            await self._limit.admit()
+    @client.setter
+    def client(self, client: Client) -> None:
+        self._reports.client = client
+
+    # ---- lifecycle --------------------------------------------------------------------------------------------------
 
     @property
     def running(self) -> int:
@@ -203,7 +189,7 @@ class Activities:
 
     # ---- tasks of the service ---------------------------------------------------------------------------------------
 
-    async def run(self, task: workflowservice.PollActivityTaskQueueResponse) -> None:
+    async def run(self, task: Task) -> None:
         """One attempt, to its reported end; to be called in an asyncio task of its own.
 
         Raises nothing but CancelledError and, when no sync activity can run any more, `BrokenExecutor`.
@@ -212,32 +198,25 @@ class Activities:
         attempt = RemoteAttempt(self, task, converter)
         self._running.add(attempt)
         token = current.set(attempt)
-        alarm: asyncio.TimerHandle | None = None
+        alarm = None
+        if task.HasField("start_to_close_timeout"):
+            # The service gives an attempt up after a time; so does this side, a little later.
+            limit = task.start_to_close_timeout
+            seconds = limit.seconds + limit.nanos * 1e-9
+            if seconds > 0:
+                alarm = attempt.loop.call_later(seconds + GRACE_SECONDS, attempt.cancel, TIMED_OUT)
         fatal: BrokenExecutor | None = None
-        began = attempt.loop.time()
         try:
-            if self._metrics is not None:
-                self._metrics.started(task)
-            if task.HasField("start_to_close_timeout"):
-                alarm = self._watch(attempt, task)
             try:
-                result = await self._execute(attempt, task)
-                report = await self._completed(attempt, result)
-            except CompleteAsyncError:
-                activity.logger.debug("Completing asynchronously")
-                await self._flush(attempt)
-                report = None
+                report = await self._attempt(attempt, task)
             except (Exception, asyncio.CancelledError, SystemExit) as error:
-                if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside(attempt):
+                if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
                     raise
+                report = await self._not_completed(attempt, error)
                 fatal = error if isinstance(error, BrokenExecutor) else None
-                report = await self._failed(attempt, error, began)
-            else:
-                if self._metrics is not None:
-                    self._metrics.succeeded(task, attempt.loop.time() - began)
             attempt.close()
             if report is not None:
-                await self._report(attempt, *report)
+                await self._reports.send(attempt, report)
             if fatal is not None:
                 raise fatal
         finally:
@@ -247,37 +226,45 @@ class Activities:
             current.reset(token)
             self._over(attempt)
 
-    def _watch(
-        self, attempt: Attempt, task: workflowservice.PollActivityTaskQueueResponse
-    ) -> asyncio.TimerHandle | None:
-        """The service gives an attempt up after a time; so does this side, a little later."""
-        timeout = task.start_to_close_timeout
-        seconds = timeout.seconds + timeout.nanos * 1e-9
-        return (
-            attempt.loop.call_later(seconds + GRACE_SECONDS, attempt.cancel, TIMED_OUT) if seconds else None
-        )
+    async def _attempt(self, attempt: RemoteAttempt, task: Task) -> Report | None:
+        """What to report of an attempt that did not raise."""
+        metrics = self._metrics
+        if metrics is None:
+            began = 0.0
+        else:
+            began = attempt.loop.time()
+            metrics.started(task)
+        try:
+            result = await self._execute(attempt, task)
+            report = await self._reports.completed(attempt, result)
+        except CompleteAsyncError:
+            activity.logger.debug("Completing asynchronously")
+            await self._reports.flush(attempt)
+            return None
+        except Exception as error:
+            if metrics is not None and not expected(error):
+                metrics.failed(task, attempt.loop.time() - began)
+            raise
+        if metrics is not None:
+            metrics.succeeded(task, attempt.loop.time() - began)
+        return report
 
-    async def _execute(
-        self, attempt: RemoteAttempt, task: workflowservice.PollActivityTaskQueueResponse
-    ) -> Any:
-        name = task.activity_type.name
-        definition = self._find(name, task.workflow_execution.workflow_id)
+    async def _execute(self, attempt: RemoteAttempt, task: Task) -> Any:
+        definition = self._types.get(task.activity_type.name)
+        if definition is None:
+            definition = self._unknown(task.activity_type.name, task.workflow_execution.workflow_id)
         attempt.definition = definition
-        if self._walks:
-            from tenuto.converter.walk import decode_message
-
-            try:
-                await decode_message(task, attempt.converter)
-            except Exception as error:
-                raise ApplicationError("Failed decoding arguments") from error
-        args = _decoded(definition, attempt.converter, task.input.payloads)
+        if self._reports.walks:
+            await _decode(task, attempt.converter)
+        args = _arguments(definition, attempt.converter, task.input.payloads)
         options = definition.options
         if options is not None and options.auto_heartbeat and task.HasField("heartbeat_timeout"):
             attempt.begin_beats().begin_automatic()
         return await attempt.run(args, task.header.fields)
 
-    def _find(self, name: str, workflow_id: str) -> Definition:
-        definition = self._types.get(name) or self._types.get(None)
+    def _unknown(self, name: str, workflow_id: str) -> Definition:
+        """The definition for types that nobody has. Raises ApplicationError when there is none."""
+        definition = self._types.get(None)
         if definition is None:
             known = ", ".join(sorted(self.names))
             raise ApplicationError(
@@ -287,31 +274,7 @@ class Activities:
             )
         return definition
 
-    # ---- reports ----------------------------------------------------------------------------------------------------
-
-    def _signed(self, request: Any) -> Any:
-        """Say who reports."""
-        request.identity = self.identity
-        request.namespace = self.namespace
-        if self._stamp is not None:
-            request.worker_version.CopyFrom(self._stamp)
-        if self._deployment is not None:
-            request.deployment_options.CopyFrom(self._deployment)
-        return request
-
-    async def _completed(self, attempt: RemoteAttempt, result: Any) -> Report:
-        request = workflowservice.RespondActivityTaskCompletedRequest(task_token=attempt.told.task_token)
-        request.result.payloads.extend(attempt.converter.payload_converter.to_payloads((result,)))
-        await self._encode(request, attempt.converter)
-        return "RespondActivityTaskCompleted", self._signed(request)
-
-    async def _encode(self, message: Any, converter: DataConverter) -> None:
-        if self._walks:
-            from tenuto.converter.walk import encode_message
-
-            await encode_message(message, converter)
-
-    async def _failed(self, attempt: RemoteAttempt, error: BaseException, began: float) -> Report | None:
+    async def _not_completed(self, attempt: RemoteAttempt, error: BaseException) -> Report | None:
         """What to report of an attempt that raised; None: the service knows it no more."""
         details = attempt.details
         if details is not None and (details.not_found or details.timed_out):
@@ -320,85 +283,27 @@ class Activities:
         if attempt.broken is not None and is_cancelled_exception(error):
             error = attempt.broken
         elif details is not None and is_cancelled_exception(error):
-            told = _instead_of_cancelled(details)
+            told = instead_of_cancelled(details, error)
             if told is None:
-                return await self._cancelled(attempt, error)
+                activity.logger.debug("Completing as cancelled")
+                try:
+                    return await self._reports.cancelled(attempt, error)
+                except Exception as broken:  # noqa: BLE001 - the attempt ends all the same
+                    told = ApplicationError(f"Failed encoding cancellation: {broken}")
             error = told
-        expected = isinstance(error, ApplicationError) and error.category is ApplicationErrorCategory.BENIGN
-        level = logging.DEBUG if expected else logging.WARNING
-        activity.logger.log(level, "Completing activity as failed", exc_info=error)
-        if self._metrics is not None and not expected:
-            self._metrics.failed(attempt.told, attempt.loop.time() - began)
-        request = workflowservice.RespondActivityTaskFailedRequest(task_token=attempt.told.task_token)
-        self._describe(error, request.failure, attempt.converter)
-        unsent = attempt.close()
-        if unsent:
-            request.last_heartbeat_details.payloads.extend(unsent)
-        try:
-            await self._encode(request, attempt.converter)
-        except Exception as broken:
-            activity.logger.exception("The failure could not be encoded")
-            request.Clear()
-            request.task_token = attempt.told.task_token
-            request.failure.message = f"Failed encoding failure: {broken}"
-            request.failure.application_failure_info.type = type(broken).__name__
-        return "RespondActivityTaskFailed", self._signed(request)
-
-    async def _cancelled(self, attempt: RemoteAttempt, error: BaseException) -> Report:
-        activity.logger.debug("Completing as cancelled")
-        request = workflowservice.RespondActivityTaskCanceledRequest(task_token=attempt.told.task_token)
-        if isinstance(error, CancelledError) and error.details:
-            payloads = attempt.converter.payload_converter.to_payloads(error.details)
-            request.details.payloads.extend(payloads)
-            await self._encode(request, attempt.converter)
-        return "RespondActivityTaskCanceled", self._signed(request)
-
-    def _describe(self, error: BaseException, told: failure.Failure, converter: DataConverter) -> None:
-        if isinstance(error, asyncio.CancelledError):
-            raised, error = error, ApplicationError(str(error) or "Cancelled", type="CancelledError")
-            error.__traceback__ = raised.__traceback__
-        try:
-            converter.failure_converter.to_failure(error, told, converter.payload_converter)  # type: ignore[arg-type]
-        except Exception as broken:
-            activity.logger.exception("The failure could not be converted")
-            told.Clear()
-            told.message = f"Failed building exception result: {broken}"
-            told.application_failure_info.SetInParent()
-
-    async def _report(self, attempt: RemoteAttempt, method: str, request: Any) -> None:
-        try:
-            await self.client.service_client.call(method, request, retry=True)
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                logger.warning(
-                    "Activity %s was not found on completion: it timed out, or its workflow is closed: %s",
-                    attempt.told.activity_id,
-                    error,
-                )
-            elif error.status in _TOO_LARGE and method == "RespondActivityTaskCompleted":
-                await self._refused(attempt, error)
-            else:
-                logger.warning("Activity %s could not be completed: %s", attempt.told.activity_id, error)
-
-    async def _refused(self, attempt: RemoteAttempt, error: RPCError) -> None:
-        """The service does not take the result: fail now, and not by a timeout later."""
-        request = workflowservice.RespondActivityTaskFailedRequest(task_token=attempt.told.task_token)
-        request.failure.message = f"The result was refused: {error.message}"
-        request.failure.application_failure_info.type = "ResultRefused"
-        await self._report(attempt, "RespondActivityTaskFailed", self._signed(request))
-
-    # ---- heartbeats -------------------------------------------------------------------------------------------------
+        log_failure(error)
+        return await self._reports.failed(attempt, error)
 
     def heartbeats_of(self, attempt: RemoteAttempt) -> Heartbeats:
         """New heartbeats of an attempt."""
-        told = attempt.told
+        told, reports = attempt.told, self._reports
         timeout = told.heartbeat_timeout.seconds + told.heartbeat_timeout.nanos * 1e-9
         token, converter = told.task_token, attempt.converter
 
         async def send(
             details: Sequence[common.Payload],
         ) -> workflowservice.RecordActivityTaskHeartbeatResponse:
-            return await self._beat(token, details, converter)
+            return await reports.beat(token, details, converter)
 
         return Heartbeats(
             send=send,
@@ -409,29 +314,6 @@ class Activities:
             known=list(told.heartbeat_details.payloads),
         )
 
-    async def _beat(
-        self, token: bytes, details: Sequence[common.Payload], converter: DataConverter
-    ) -> workflowservice.RecordActivityTaskHeartbeatResponse:
-        request = workflowservice.RecordActivityTaskHeartbeatRequest(
-            task_token=token, identity=self.identity, namespace=self.namespace
-        )
-        if details:
-            request.details.payloads.extend(details)
-            await self._encode(request, converter)
-        answer: workflowservice.RecordActivityTaskHeartbeatResponse
-        answer = await self.client.service_client.call("RecordActivityTaskHeartbeat", request, retry=True)
-        return answer
-
-    async def _flush(self, attempt: RemoteAttempt) -> None:
-        """Send the details that wait: nobody will heartbeat from here any more."""
-        unsent = attempt.close()
-        if unsent is None:
-            return
-        try:
-            await self._beat(attempt.told.task_token, unsent, attempt.converter)
-        except Exception:
-            logger.warning("The last heartbeat of activity %s could not be sent", attempt.told.activity_id)
-
     # ---- local activities -------------------------------------------------------------------------------------------
 
     async def run_local(self, asked: LocalAttempt) -> LocalOutcome:
@@ -440,15 +322,16 @@ class Activities:
         Raises nothing but CancelledError, when it is cancelled from outside: then the activity is told that its time is up.
         """
         slots = self._local_slots
-        permit = await slots.take() if slots is not None else None
+        if slots is None:
+            asked.on_started()
+            return await self._local(asked)
+        permit = slots.take_now() or await slots.take()
         try:
-            if slots is not None and permit is not None:
-                slots.use(permit, ActivitySlot(asked.start.activity_type))
+            slots.use(permit, ActivitySlot(asked.start.activity_type) if slots.informed else None)
             asked.on_started()
             return await self._local(asked)
         finally:
-            if slots is not None and permit is not None:
-                slots.give_back(permit)
+            slots.give_back(permit)
 
     async def _local(self, asked: LocalAttempt) -> LocalOutcome:
         converter = self._converter if not self._contextual else self._local_converter(asked)
@@ -460,8 +343,10 @@ class Activities:
         try:
             if not asked.cancelled.on_set(cancel):
                 return LocalOutcome(failure=_cancelled_failure())
-            definition = attempt.definition = self._find(asked.start.activity_type, asked.workflow_id)
-            args = _decoded(definition, converter, asked.start.args)
+            name = asked.start.activity_type
+            definition = self._types.get(name) or self._unknown(name, asked.workflow_id)
+            attempt.definition = definition
+            args = _arguments(definition, converter, asked.start.args)
             result = await attempt.run(args, asked.start.headers)
             payload = converter.payload_converter.to_payloads((result,))[0]
             if self._metrics is not None:
@@ -472,7 +357,7 @@ class Activities:
             told.application_failure_info.non_retryable = True
             return LocalOutcome(failure=told)
         except (Exception, asyncio.CancelledError, SystemExit) as error:
-            if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside(attempt):
+            if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
                 attempt.cancel(TIMED_OUT)
                 raise
             return self._local_failed(attempt, error, began)
@@ -483,24 +368,22 @@ class Activities:
 
     def _local_failed(self, attempt: LocalActivity, error: BaseException, began: float) -> LocalOutcome:
         if attempt.details is not None and is_cancelled_exception(error):
-            if attempt.details.worker_shutdown:
-                error = ApplicationError("Worker is shutting down", type="WorkerShutdown")
-            else:
+            told = instead_of_cancelled(attempt.details, error)
+            if told is None:
                 if self._metrics is not None:
                     self._metrics.local_cancelled(attempt.told)
                 return LocalOutcome(failure=_cancelled_failure())
-        expected = isinstance(error, ApplicationError) and error.category is ApplicationErrorCategory.BENIGN
-        level = logging.DEBUG if expected else logging.WARNING
-        activity.logger.log(level, "Completing activity as failed", exc_info=error)
-        if self._metrics is not None and not expected:
+            error = told
+        log_failure(error)
+        if self._metrics is not None and not expected(error):
             self._metrics.local_failed(attempt.told, attempt.loop.time() - began)
-        told = failure.Failure()
-        self._describe(error, told, attempt.converter)
-        return LocalOutcome(failure=told)
+        made = failure.Failure()
+        describe(error, made, attempt.converter)
+        return LocalOutcome(failure=made)
 
     # ---- converters that know whose payloads they convert -------------------------------------------------------------
 
-    def _remote_converter(self, task: workflowservice.PollActivityTaskQueueResponse) -> DataConverter:
+    def _remote_converter(self, task: Task) -> DataConverter:
         from tenuto.converter import ActivitySerializationContext
 
         inside = task.HasField("workflow_execution")
@@ -549,25 +432,10 @@ def _settle(waiting: asyncio.Future[None]) -> None:
         waiting.set_result(None)
 
 
-def _cancelled_from_outside(attempt: Attempt) -> bool:
+def _cancelled_from_outside() -> bool:
     """Whether it is the worker's own task that is cancelled, and not the activity's code in it."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _instead_of_cancelled(details: ActivityCancellationDetails) -> FailureError | None:
-    """What a cancelled attempt fails with when nobody asked for its cancellation as such, so that it is tried again."""
-    if details.cancel_requested:
-        return None
-    if details.paused:
-        text = "Unhandled activity cancel error produced by activity pause"
-        return ApplicationError(text, type="ActivityPause")
-    if details.reset:
-        text = "Unhandled activity cancel error produced by activity reset"
-        return ApplicationError(text, type="ActivityReset")
-    if details.worker_shutdown:
-        return ApplicationError("Worker is shutting down", type="WorkerShutdown")
-    return None
 
 
 def _cancelled_failure() -> failure.Failure:
@@ -576,8 +444,19 @@ def _cancelled_failure() -> failure.Failure:
     return made
 
 
-def _decoded(definition: Definition, converter: DataConverter, payloads: Any) -> Sequence[Any]:
-    """The arguments of a call. Raises ApplicationError."""
+async def _decode(task: Task, converter: DataConverter) -> None:
+    from tenuto.converter.walk import decode_message
+
+    try:
+        await decode_message(task, converter)
+    except ApplicationError:
+        raise
+    except Exception as error:
+        raise ApplicationError("Failed decoding arguments") from error
+
+
+def _arguments(definition: Definition, converter: DataConverter, payloads: Any) -> Sequence[Any]:
+    """What the function is called with. Raises ApplicationError."""
     if definition.name is None:
         return [[RawValue(payload) for payload in payloads]]
     if not payloads:
@@ -587,24 +466,25 @@ def _decoded(definition: Definition, converter: DataConverter, payloads: Any) ->
         # Parameters with defaults may stay away; what is beyond them is for the call itself to refuse.
         hints = hints[: len(payloads)] if len(payloads) < len(hints) else None
     try:
-        return converter.payload_converter.from_payloads(payloads, hints)
+        found: Sequence[Any] = converter.payload_converter.from_payloads(payloads, hints)
     except ApplicationError:
         raise
     except Exception as error:
         raise ApplicationError("Failed decoding arguments") from error
+    return found
 
 
-def _check_picklable(definitions: Iterable[Definition], executor: Executor | None) -> None:
-    """Raises TypeError for a sync activity that no other process can find, when that is where it is to run."""
-    if executor is not None and not (
-        isinstance(executor, ProcessPoolExecutor) or getattr(executor, "runs_activities", False)
-    ):
-        return
+def _is_of_processes(executor: Executor) -> bool:
+    return isinstance(executor, ProcessPoolExecutor) or getattr(executor, "runs_activities", False)
+
+
+def _check_picklable(definitions: Iterable[Definition]) -> None:
+    """Raises TypeError for a sync activity that no other process could find."""
     for each in definitions:
         if not each.is_async:
             try:
                 pickle.dumps(each.target or each.fn)
-            except Exception as error:
+            except (pickle.PicklingError, TypeError, AttributeError) as error:
                 raise TypeError(
                     f"{each.name} must be picklable when using a process executor: {error}"
                 ) from error

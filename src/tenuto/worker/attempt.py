@@ -125,7 +125,7 @@ class Attempt(Context):
         """A heartbeat from the activity's process: no interceptor sees those. From any thread."""
         try:
             self.own_heartbeat(details)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the activity fails with it
             self.loop.call_soon_threadsafe(self.cancel_for, error)
 
     def cancellation_details(self) -> ActivityCancellationDetails | None:
@@ -275,9 +275,9 @@ class RemoteAttempt(Attempt):
             started_time=_instant(told.started_time),
             task_queue=self.owner.task_queue,
             task_token=told.task_token,
-            workflow_id=execution and execution.workflow_id,
+            workflow_id=execution.workflow_id if execution else None,
             workflow_namespace=(told.workflow_namespace or self.owner.namespace) if execution else None,
-            workflow_run_id=execution and execution.run_id,
+            workflow_run_id=execution.run_id if execution else None,
             workflow_type=told.workflow_type.name if execution else None,
             priority=Priority.from_proto(told.priority),
             retry_policy=RetryPolicy.from_proto(told.retry_policy) if told.HasField("retry_policy") else None,

@@ -102,7 +102,7 @@ class Heartbeats:
                 logger.warning("Heartbeat could not be sent; the next one will be: %s", error)
         except asyncio.CancelledError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the activity fails with it
             self._broken(error)
         else:
             self._beat_at = self._loop.time()

@@ -163,7 +163,7 @@ class _Process:
                 word, told = self._connection.recv()
             except (EOFError, OSError):
                 return self._died()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the call's end cannot be read: that is its end
                 word, told = ERROR, error
             if word == HEARTBEAT:
                 if self._heartbeat is not None:
@@ -228,7 +228,7 @@ class _FarSide:
             except (EOFError, OSError):
                 self.calls.put(None)
                 return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - told to the other side
                 # What was asked for cannot be read here: most likely a module that cannot be imported.
                 self._say(ERROR, error)
                 continue
@@ -253,7 +253,7 @@ class _FarSide:
         )
         try:
             result = work.call(context, self._begun if work.interruptible else None)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told to the other side
             self._call = None
             self._say_error(error)
         else:
@@ -275,7 +275,7 @@ class _FarSide:
         lines = "".join(traceback.format_exception(error))
         try:
             pickle.dumps(error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever a class does to itself
             error = ApplicationError(str(error), type=type(error).__name__)
         if error.__cause__ is None and not isinstance(error, ApplicationError):
             error.__cause__ = RemoteTraceback(lines)
