@@ -9,7 +9,7 @@ import asyncio
 import logging
 import uuid
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
 from functools import partial
@@ -47,6 +47,8 @@ from tenuto.worker.tuner import (
     SlotSupplier,
     SlotType,
 )
+
+from tenuto.worker.worker_metrics import WorkerMetrics
 
 if TYPE_CHECKING:
     from tenuto.client import Client
@@ -87,6 +89,7 @@ class Assembly:
         self._build = Build.of(config)
         self._runtime = _runtime_of(self.client)
         self._meter: MetricMeter = self._runtime.metric_meter
+        self._metrics = WorkerMetrics.of(self._meter, self._namespace, self._queue)
         self._suppliers = suppliers(config)
         self._room: Room | None = None
         self._open = False
@@ -230,6 +233,7 @@ class Assembly:
             on_fatal=self._on_fatal,
             describe=lambda task: ActivitySlot(task.activity_type.name),
             pace=pace,
+            on_answer=self._metrics.activity_answered if self._metrics is not None else None,
         )
         self._add_poller("activity_poller_info", poller, behavior)
         if not config.get("disable_eager_activity_execution") and not config.get(
@@ -298,6 +302,7 @@ class Assembly:
                 on_fatal=self._on_fatal,
                 lane=lane,
                 describe=partial(_workflow_slot_of, sticky=lane == STICKY),
+                on_answer=self._metrics.workflow_answered if self._metrics is not None else None,
             )
             self._add_poller(field, poller, behavior)
 
@@ -329,8 +334,14 @@ class Assembly:
             )
         interval = self._runtime.worker_heartbeat_interval
         if interval and self._capabilities.worker_heartbeats:
-            telling = asyncio.get_running_loop().create_task(self._presence.keep_telling(interval))
-            self._tasks.append(telling)
+            self._beside(self._presence.keep_telling(interval))
+        if self._metrics is not None:
+            self._metrics.started()
+            presence = self._presence
+            self._beside(self._metrics.keep_looking(self._slots, presence.pollers, presence.cached))
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     async def _validate(self) -> None:
         request = ws.DescribeNamespaceRequest(namespace=self._namespace)

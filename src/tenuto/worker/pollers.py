@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from tenuto.transport.config import RetryConfig
 from tenuto.transport.errors import RPCError
@@ -149,7 +149,11 @@ class Poller(Generic[T]):
     async def _poll(self) -> None:
         slots, lane, clock = self._slots, self._lane, asyncio.get_running_loop().time
         trouble: _Trouble | None = None
-        while not self._closing and len(self._loops) <= self._scale.target:
+        while not self._closing:
+            if len(self._loops) > self._scale.target:
+                # At once, or others would retire in its stead as well.
+                self._loops.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+                return
             if self._pace is not None:
                 await self._pace.turn()
             permit = slots.take_now(lane) or await slots.take(lane)
