@@ -97,7 +97,7 @@ class FunctionWorkflow(Generic[P, R]):
             options: Those of `Client.start_workflow`, all optional: ``id`` (default: name and a UUID), ``task_queue``
                 (default: the definition's, or "default"), timeouts, policies, memo and so on.
         """
-        return BoundWorkflow(self, client, options)
+        return BoundWorkflow(self, getattr(client, "client", client), options)
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """The arguments in the order of the parameters; those at the end that were not given stay absent, others take

@@ -1,0 +1,225 @@
+"""An application in one process: a client and its workers, opened together. Composition root of new-style programs.
+
+``async with tenuto.open("sqlite:///app.db") as app:`` is a service, a client and a worker. This file decides nothing about
+workflows; it only puts together what others made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
+
+from tenuto.activity.call import declared as declared_activities
+from tenuto.activity.definition import Definition as ActivityDefinition
+from tenuto.client import Client
+from tenuto.worker import Worker
+from tenuto.workflow.definition import declared as declared_workflows
+from tenuto.workflow.function import FunctionWorkflow
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Unpack
+
+    from tenuto.client import Interceptor as ClientInterceptor
+    from tenuto.client import Plugin as ClientPlugin
+    from tenuto.client import WorkflowHandle
+    from tenuto.client.callables import StartOptions
+    from tenuto.converter import DataConverter
+    from tenuto.transport.config import TLSConfig
+    from tenuto.worker import WorkerConfig
+
+R = TypeVar("R")
+
+connect = Client.connect
+"""Reach a service: see `tenuto.client.Client.connect`."""
+
+
+def open(
+    target: str | Client = "memory://",
+    *,
+    workflows: Sequence[Any] | None = None,
+    activities: Sequence[Callable[..., Any]] | None = None,
+    task_queue: str = "default",
+    worker: WorkerConfig | None = None,
+    namespace: str = "default",
+    data_converter: DataConverter | None = None,
+    interceptors: Sequence[ClientInterceptor] = (),
+    plugins: Sequence[ClientPlugin] = (),
+    api_key: str | None = None,
+    tls: bool | TLSConfig | None = None,
+    identity: str | None = None,
+) -> App:
+    """A client and its workers as one: ``async with tenuto.open("sqlite:///app.db") as app:``.
+
+    Args:
+        target: URL of a store to open in this process (``sqlite:///app.db``, ``memory://``), ``host:port`` of a server, or
+            a client that is connected already, which is then not closed.
+        workflows: What to run. Default: every ``@workflow`` function of this process.
+        activities: What to run. Default: every ``@activity`` and ``@step`` function of this process.
+        task_queue: Where workflows are started and taken from, unless their definition names another queue: each queue
+            that is named gets a worker.
+        worker: More parameters of `tenuto.worker.Worker`, for every worker.
+        namespace: As of `tenuto.client.Client.connect`, like those that follow.
+        data_converter: Default: `tenuto.DataConverter.default`.
+        interceptors: Of the client; those that are worker interceptors as well pass to the workers.
+        plugins: Of the client; those that are worker plugins as well pass to the workers.
+        api_key: Default: none.
+        tls: Default: on exactly when there is an ``api_key``.
+        identity: Default: ``pid@host``.
+    """
+    options: dict[str, Any] = {
+        "namespace": namespace,
+        "interceptors": interceptors,
+        "plugins": plugins,
+        "api_key": api_key,
+        "tls": tls,
+        "identity": identity,
+    }
+    if data_converter is not None:
+        options["data_converter"] = data_converter
+    return App(
+        target,
+        workflows=declared_workflows() if workflows is None else workflows,
+        activities=declared_activities() if activities is None else activities,
+        task_queue=task_queue,
+        worker=worker or {},
+        options=options,
+    )
+
+
+class App:
+    """A client and its workers, made by `tenuto.open`; running inside ``async with``."""
+
+    client: Client
+    """The client. Only inside ``async with``."""
+    workers: Sequence[Worker]
+    """One for each task queue, the application's own first. Empty when there is nothing to run."""
+
+    def __init__(
+        self,
+        target: str | Client,
+        *,
+        workflows: Sequence[Any],
+        activities: Sequence[Callable[..., Any]],
+        task_queue: str,
+        worker: WorkerConfig,
+        options: dict[str, Any],
+    ) -> None:
+        self.task_queue = task_queue
+        self.workers = ()
+        self._target = target
+        self._workflows = workflows
+        self._activities = activities
+        self._worker = worker
+        self._options = options
+        self._running: AsyncExitStack | None = None
+
+    @property
+    def worker(self) -> Worker:
+        """The worker of the application's own task queue. Raises RuntimeError when there is none."""
+        if not self.workers:
+            raise RuntimeError("this application has no worker: it is not open, or has nothing to run")
+        return self.workers[0]
+
+    async def __aenter__(self) -> Self:
+        if self._running is not None:
+            raise RuntimeError("this application is open already")
+        async with AsyncExitStack() as opened:
+            await self._open(opened)
+            self._running = opened.pop_all()
+        return self
+
+    async def _open(self, opened: AsyncExitStack) -> None:
+        if isinstance(self._target, Client):
+            self.client = self._target
+        else:
+            given = {"default_task_queue": self.task_queue, **self._options}
+            self.client = await Client.connect(self._target, **given)
+            opened.push_async_callback(self.client.service_client.close)
+        workers = []
+        for queue, (workflows, activities) in self._by_queue().items():
+            made = Worker(
+                self.client,
+                **{
+                    **cast("dict[str, Any]", self._worker),
+                    "task_queue": queue,
+                    "workflows": workflows,
+                    "activities": activities,
+                },
+            )
+            workers.append(await opened.enter_async_context(made))
+        self.workers = tuple(workers)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        running, self._running = self._running, None
+        self.workers = ()
+        if running is not None:
+            await running.__aexit__(kind, error, trace)
+
+    def _by_queue(self) -> dict[str, tuple[list[Any], list[Any]]]:
+        """What each queue's worker runs. An activity that names no queue is asked for in its workflow's."""
+        queues: dict[str, tuple[list[Any], list[Any]]] = {}
+        if any(getattr(each, "task_queue", None) is None for each in self._workflows):
+            queues[self.task_queue] = ([], [])
+        for workflow in self._workflows:
+            queue = getattr(workflow, "task_queue", None) or self.task_queue
+            queues.setdefault(queue, ([], []))[0].append(workflow)
+        homeless = []
+        for activity in self._activities:
+            said = ActivityDefinition.must(activity).options
+            queue = said.task_queue if said is not None else None
+            if queue is None:
+                homeless.append(activity)
+            else:
+                queues.setdefault(queue, ([], []))[1].append(activity)
+        if homeless and not any(workflows for workflows, _ in queues.values()):
+            queues.setdefault(self.task_queue, ([], []))
+        for _, activities in queues.values():
+            activities.extend(homeless)
+        return queues
+
+    @overload
+    async def start(
+        self, workflow: FunctionWorkflow[..., R], *args: Any, **options: Unpack[StartOptions]
+    ) -> WorkflowHandle[Any, R]: ...
+    @overload
+    async def start(
+        self, workflow: Callable[..., Awaitable[R]], *args: Any, **options: Unpack[StartOptions]
+    ) -> WorkflowHandle[Any, R]: ...
+    @overload
+    async def start(
+        self, workflow: str, *args: Any, **options: Unpack[StartOptions]
+    ) -> WorkflowHandle[Any, Any]: ...
+    async def start(self, workflow: Any, *args: Any, **options: Any) -> Any:
+        """Start a workflow, and return its handle.
+
+        Args:
+            workflow: A ``@workflow`` function, the run method of a workflow class, or the name of a type.
+            args: Its arguments.
+            options: Those of `Client.start_workflow`, all optional: ``id`` (default: name and a UUID) and so on.
+        """
+        return await self.client.start_workflow(workflow, args=args, **self._queued(workflow, options))
+
+    @overload
+    async def execute(
+        self, workflow: FunctionWorkflow[..., R], *args: Any, **options: Unpack[StartOptions]
+    ) -> R: ...
+    @overload
+    async def execute(
+        self, workflow: Callable[..., Awaitable[R]], *args: Any, **options: Unpack[StartOptions]
+    ) -> R: ...
+    @overload
+    async def execute(self, workflow: str, *args: Any, **options: Unpack[StartOptions]) -> Any: ...
+    async def execute(self, workflow: Any, *args: Any, **options: Any) -> Any:
+        """Run a workflow, and return its result. Args as of `start`. Raises `WorkflowFailureError` when it fails."""
+        return await self.client.execute_workflow(workflow, args=args, **self._queued(workflow, options))
+
+    def _queued(self, workflow: Any, options: dict[str, Any]) -> Any:
+        queue = getattr(workflow, "task_queue", None) or self.task_queue
+        return {"task_queue": queue, **options}
