@@ -80,7 +80,9 @@ class ServiceClient:
             await self._transport.open()
             await self._learn_capabilities(seconds)
         except RPCError as error:
-            text = f"Failed client connect: {self.config.target_host}: {error.message}"
+            where = self.config.target_host
+            text = error.message if where in error.message else f"{where}: {error.message}"
+            text = f"Failed client connect: {text}"
             raise ConnectError(text, error.status, error.raw_grpc_status) from error
 
     async def _learn_capabilities(
