@@ -7,8 +7,9 @@ function. This room must never import protocol messages when it is loaded, and n
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenuto.workflow._runtime import NotInWorkflowError
 from tenuto.workflow.activities import (
@@ -104,9 +105,6 @@ from tenuto.workflow.errors import (
     UnfinishedSignalHandlersWarning,
     UnfinishedUpdateHandlersWarning,
 )
-from tenuto.workflow.event_groups import EventGroup, create_event_group
-from tenuto.workflow.facts import Info, ParentInfo, PatchActivationInput, RootInfo, UpdateInfo
-from tenuto.workflow.function import BoundWorkflow, FunctionWorkflow, decorate
 from tenuto.workflow.handlers import (
     get_dynamic_query_handler,
     get_dynamic_signal_handler,
@@ -124,39 +122,103 @@ from tenuto.workflow.handlers import (
     set_signal_handler,
     set_update_handler,
 )
-from tenuto.workflow.handles import (
-    ActivityHandle,
-    ChildWorkflowHandle,
-    ExternalWorkflowHandle,
-    NexusOperationHandle,
-)
-from tenuto.workflow.log import LoggerAdapter, logger
-from tenuto.workflow.messages import Mailbox, mailbox, publish
-from tenuto.workflow.nexus import NexusClient, create_nexus_client
-from tenuto.workflow.options import (
-    ActivityConfig,
-    ChildWorkflowConfig,
-    LocalActivityConfig,
-    NexusOperationConfig,
-)
-from tenuto.workflow.shapes import (
-    CallableAsyncNoParam,
-    CallableAsyncSingleParam,
-    CallableSyncNoParam,
-    CallableSyncSingleParam,
-    MethodAsyncNoParam,
-    MethodAsyncSingleParam,
-    MethodSyncNoParam,
-    MethodSyncOrAsyncNoParam,
-    MethodSyncOrAsyncSingleParam,
-    MethodSyncSingleParam,
-    ParamType,
-    ReturnType,
-)
-from tenuto.workflow.unsafe import unsafe
 from tenuto.workflow.waiting import as_completed, sleep, wait, wait_condition
 
+if TYPE_CHECKING:
+    from tenuto.workflow._unsafe import unsafe
+    from tenuto.workflow.event_groups import EventGroup, create_event_group
+    from tenuto.workflow.facts import Info, ParentInfo, PatchActivationInput, RootInfo, UpdateInfo
+    from tenuto.workflow.function import BoundWorkflow, FunctionWorkflow
+    from tenuto.workflow.handles import (
+        ActivityHandle,
+        ChildWorkflowHandle,
+        ExternalWorkflowHandle,
+        NexusOperationHandle,
+    )
+    from tenuto.workflow.log import LoggerAdapter, logger
+    from tenuto.workflow.messages import Mailbox, mailbox, publish
+    from tenuto.workflow.nexus import NexusClient, create_nexus_client
+    from tenuto.workflow.options import (
+        ActivityConfig,
+        ChildWorkflowConfig,
+        LocalActivityConfig,
+        NexusOperationConfig,
+    )
+    from tenuto.workflow.shapes import (
+        CallableAsyncNoParam,
+        CallableAsyncSingleParam,
+        CallableSyncNoParam,
+        CallableSyncSingleParam,
+        MethodAsyncNoParam,
+        MethodAsyncSingleParam,
+        MethodSyncNoParam,
+        MethodSyncOrAsyncNoParam,
+        MethodSyncOrAsyncSingleParam,
+        MethodSyncSingleParam,
+        ParamType,
+        ReturnType,
+    )
+
 _Definition = Definition
+_LATER = {
+    "event_groups": (
+        "EventGroup",
+        "create_event_group",
+    ),
+    "facts": (
+        "Info",
+        "ParentInfo",
+        "PatchActivationInput",
+        "RootInfo",
+        "UpdateInfo",
+    ),
+    "function": (
+        "BoundWorkflow",
+        "FunctionWorkflow",
+    ),
+    "handles": (
+        "ActivityHandle",
+        "ChildWorkflowHandle",
+        "ExternalWorkflowHandle",
+        "NexusOperationHandle",
+    ),
+    "log": (
+        "LoggerAdapter",
+        "logger",
+    ),
+    "messages": (
+        "Mailbox",
+        "mailbox",
+        "publish",
+    ),
+    "nexus": (
+        "NexusClient",
+        "create_nexus_client",
+    ),
+    "options": (
+        "ActivityConfig",
+        "ChildWorkflowConfig",
+        "LocalActivityConfig",
+        "NexusOperationConfig",
+    ),
+    "shapes": (
+        "CallableAsyncNoParam",
+        "CallableAsyncSingleParam",
+        "CallableSyncNoParam",
+        "CallableSyncSingleParam",
+        "MethodAsyncNoParam",
+        "MethodAsyncSingleParam",
+        "MethodSyncNoParam",
+        "MethodSyncOrAsyncNoParam",
+        "MethodSyncOrAsyncSingleParam",
+        "MethodSyncSingleParam",
+        "ParamType",
+        "ReturnType",
+    ),
+    "_unsafe": ("unsafe",),
+}
+"""Rooms that are loaded when one of their names is first used: most programs use few of them."""
+_HOME = {name: home for home, names in _LATER.items() for name in names}
 
 __all__ = [
     "ActivityCancellationType",
@@ -302,7 +364,21 @@ class _Door(ModuleType):
     """This module, called as a decorator."""
 
     def __call__(self, fn: Any = None, /, **given: Any) -> Any:
+        from tenuto.workflow.function import decorate
+
         return decorate(fn, **given)
+
+    def __getattr__(self, name: str) -> Any:
+        home = _HOME.get(name)
+        if home is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        # Some names are also those of their files, so all names of a file are set at once, over its own.
+        room = import_module(f"{self.__name__}.{home}")
+        vars(self).update((each, getattr(room, each)) for each in _LATER[home])
+        return vars(self)[name]
+
+    def __dir__(self) -> list[str]:
+        return sorted({*vars(self), *__all__})
 
 
 sys.modules[__name__].__class__ = _Door

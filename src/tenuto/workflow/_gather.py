@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from tenuto.common import VersioningBehavior
@@ -30,16 +30,18 @@ _RESERVED = "__temporal"
 _BUILT_IN_QUERIES = ("__stack_trace", "__enhanced_stack_trace")
 
 
-@dataclass
 class _Reading:
-    cls: type
-    dynamic: bool
-    defects: list[str] = field(default_factory=list)
-    run_fn: Callable[..., Any] | None = None
-    dynamic_config: Callable[..., Any] | None = None
-    signals: dict[str | None, SignalDefinition] = field(default_factory=dict)
-    queries: dict[str | None, QueryDefinition] = field(default_factory=dict)
-    updates: dict[str | None, UpdateDefinition] = field(default_factory=dict)
+    """What was read of a class so far."""
+
+    def __init__(self, cls: type, *, dynamic: bool) -> None:
+        self.cls = cls
+        self.dynamic = dynamic
+        self.defects: list[str] = []
+        self.run_fn: Callable[..., Any] | None = None
+        self.dynamic_config: Callable[..., Any] | None = None
+        self.signals: dict[str | None, SignalDefinition] = {}
+        self.queries: dict[str | None, QueryDefinition] = {}
+        self.updates: dict[str | None, UpdateDefinition] = {}
 
     def members(self) -> None:
         for name in sorted(dir(self.cls)):

@@ -16,7 +16,6 @@ from tenuto.common import UNSET, Duration, Priority, RetryPolicy, as_timedelta, 
 from tenuto.workflow._runtime import Runtime, current
 from tenuto.workflow.enums import ActivityCancellationType, VersioningIntent
 from tenuto.workflow.event_groups import EventGroup, grouped
-from tenuto.workflow.interception import StartActivityInput, StartLocalActivityInput
 
 if TYPE_CHECKING:
     from tenuto.activity import ActivityOptions
@@ -104,6 +103,8 @@ def _start_activity(
         TypeError: ``activity`` is none.
         NotInWorkflowError: Not called from workflow code.
     """
+    from tenuto.workflow.interception import StartActivityInput
+
     runtime = current()
     name, arg_types, ret_type = _named(activity, result_type)
     values = merged_args(arg, more, args)
@@ -169,6 +170,8 @@ def _start_local_activity(
     Args:
         local_retry_threshold: Waits longer than this between two attempts become timers of the workflow. Default: 60 s.
     """
+    from tenuto.workflow.interception import StartLocalActivityInput
+
     runtime = current()
     name, arg_types, ret_type = _named(activity, result_type)
     values = merged_args(arg, more, args)

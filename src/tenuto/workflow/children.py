@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from tenuto.common import (
     UNSET,
@@ -27,16 +27,13 @@ from tenuto.workflow.enums import (
     VersioningIntent,
 )
 from tenuto.workflow.event_groups import EventGroup, grouped
-from tenuto.workflow.handles import ChildWorkflowHandle, ExternalWorkflowHandle, SelfT
-from tenuto.workflow.interception import (
-    ContinueAsNewInput,
-    SignalExternalWorkflowInput,
-    StartChildWorkflowInput,
-)
 
 if TYPE_CHECKING:
     from tenuto.workflow.call_shapes import ExecuteChildWorkflow, StartChildWorkflow
+    from tenuto.workflow.handles import ChildWorkflowHandle, ExternalWorkflowHandle
     from tenuto.workflow.shapes import MethodAsyncNoParam, MethodAsyncSingleParam
+
+SelfT = TypeVar("SelfT")
 
 
 async def _start_child_workflow(
@@ -98,6 +95,8 @@ async def _start_child_workflow(
         ValueError: ``workflow`` is none or dynamic, or both ``arg`` and ``args``.
         NotInWorkflowError: Not called from workflow code.
     """
+    from tenuto.workflow.interception import StartChildWorkflowInput
+
     runtime = current()
     name, arg_types, ret_type = workflow_named(workflow)
     values = merged_args(arg, more, args)
@@ -151,52 +150,13 @@ async def call_workflow(
     return await _execute_child_workflow(workflow, args=workflow.bind(args, kwargs), **options)
 
 
-class _External(ExternalWorkflowHandle[SelfT]):
-    __slots__ = ("_id", "_run_id", "_runtime")
-
-    def __init__(self, runtime: Runtime, workflow_id: str, run_id: str | None) -> None:
-        self._runtime = runtime
-        self._id = workflow_id
-        self._run_id = run_id
-
-    @property
-    def id(self) -> str:
-        return self._id
-
-    @property
-    def run_id(self) -> str | None:
-        return self._run_id
-
-    async def signal(
-        self,
-        signal: str | Callable[..., Any],
-        arg: Any = UNSET,
-        *,
-        args: Sequence[Any] = (),
-        event_groups: Sequence[EventGroup] | None = None,
-    ) -> None:
-        name, values = signal_name_and_args(signal, arg, args)
-        await self._runtime.signal_external_workflow(
-            SignalExternalWorkflowInput(
-                signal=name,
-                args=values,
-                namespace=self._runtime.info().namespace,
-                workflow_id=self._id,
-                workflow_run_id=self._run_id,
-                headers={},
-                event_groups=grouped(event_groups),
-            )
-        )
-
-    async def cancel(self, *, reason: str = "", event_groups: Sequence[EventGroup] | None = None) -> None:
-        await self._runtime.cancel_external_workflow(self._id, self._run_id, reason)
-
-
 def get_external_workflow_handle(
     workflow_id: str, *, run_id: str | None = None
 ) -> ExternalWorkflowHandle[Any]:
     """Another workflow of this namespace, to signal or cancel it. ``run_id`` None: whichever run is current then."""
-    return _External(current(), workflow_id, run_id)
+    from tenuto.workflow.handles import ExternalWorkflowHandle
+
+    return ExternalWorkflowHandle(current(), workflow_id, run_id)
 
 
 def get_external_workflow_handle_for(
@@ -206,7 +166,9 @@ def get_external_workflow_handle_for(
     run_id: str | None = None,
 ) -> ExternalWorkflowHandle[SelfT]:
     """Like `get_external_workflow_handle`; ``workflow``, a run method, only tells type checkers what it is."""
-    return _External(current(), workflow_id, run_id)
+    from tenuto.workflow.handles import ExternalWorkflowHandle
+
+    return ExternalWorkflowHandle(current(), workflow_id, run_id)
 
 
 def signal_name_and_args(signal: Any, arg: Any, args: Sequence[Any]) -> tuple[str, Sequence[Any]]:
@@ -248,6 +210,8 @@ def continue_as_new(
         initial_versioning_behavior: Which version of a deployment it starts on.
         event_groups: Groups of the event.
     """
+    from tenuto.workflow.interception import ContinueAsNewInput
+
     name: str | None = None
     arg_types: list[type] | None = None
     if workflow is not None:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from tenuto.common import UNSET
 from tenuto.workflow._runtime import current, current_update, find
 from tenuto.workflow.event_groups import EventGroup
-from tenuto.workflow.facts import Info, UpdateInfo
 
 if TYPE_CHECKING:
     from tenuto.common import MetricMeter, SearchAttributes, SearchAttributeUpdate
     from tenuto.converter import PayloadConverter
+    from tenuto.workflow.facts import Info, UpdateInfo
 
 _SECOND = 1_000_000_000
 

@@ -20,7 +20,7 @@ UPDATE = "__tenuto_update_definition"
 """The attributes of handlers that carry their definitions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SignalDefinition:
     """A signal handler. ``name`` None: dynamic. ``fn`` takes the instance first when ``is_method``."""
 
@@ -33,7 +33,7 @@ class SignalDefinition:
     dynamic_vararg: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class QueryDefinition:
     """A query handler. ``name`` None: dynamic."""
 
@@ -46,7 +46,7 @@ class QueryDefinition:
     dynamic_vararg: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class UpdateDefinition:
     """An update handler and its validator. ``name`` None: dynamic."""
 
@@ -61,7 +61,7 @@ class UpdateDefinition:
     dynamic_vararg: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Definition:
     """A workflow type. ``name`` None: dynamic, it runs every type nobody else has."""
 

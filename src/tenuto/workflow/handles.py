@@ -9,9 +9,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from tenuto.common import UNSET
+from tenuto.common import UNSET, arg_or_args
+from tenuto.workflow.definition import signal_named
+from tenuto.workflow.event_groups import EventGroup, grouped
 
 if TYPE_CHECKING:
+    from tenuto.workflow._runtime import Runtime
+
     _Task = asyncio.Task
 else:
 
@@ -45,7 +49,12 @@ class ChildWorkflowHandle(_Task[ResultT], Generic[SelfT, ResultT]):
         raise NotImplementedError
 
     async def signal(
-        self, signal: str | Callable[..., Any], arg: Any = UNSET, *, args: Sequence[Any] = ()
+        self,
+        signal: str | Callable[..., Any],
+        arg: Any = UNSET,
+        *,
+        args: Sequence[Any] = (),
+        event_groups: Sequence[EventGroup] | None = None,
     ) -> None:
         """Send a signal, and wait until it is delivered. Raises `ApplicationError` when the child is gone."""
         raise NotImplementedError
@@ -54,25 +63,50 @@ class ChildWorkflowHandle(_Task[ResultT], Generic[SelfT, ResultT]):
 class ExternalWorkflowHandle(Generic[SelfT]):
     """Another workflow in this namespace, by id."""
 
+    __slots__ = ("_id", "_run_id", "_runtime")
+
+    def __init__(self, runtime: Runtime, workflow_id: str, run_id: str | None) -> None:
+        self._runtime = runtime
+        self._id = workflow_id
+        self._run_id = run_id
+
     @property
     def id(self) -> str:
         """Its workflow id."""
-        raise NotImplementedError
+        return self._id
 
     @property
     def run_id(self) -> str | None:
         """The run meant; None: the current one."""
-        raise NotImplementedError
+        return self._run_id
 
     async def signal(
-        self, signal: str | Callable[..., Any], arg: Any = UNSET, *, args: Sequence[Any] = ()
+        self,
+        signal: str | Callable[..., Any],
+        arg: Any = UNSET,
+        *,
+        args: Sequence[Any] = (),
+        event_groups: Sequence[EventGroup] | None = None,
     ) -> None:
         """Send a signal, and wait until it is delivered. Raises `ApplicationError` when there is no such workflow."""
-        raise NotImplementedError
+        from tenuto.workflow.interception import SignalExternalWorkflowInput
 
-    async def cancel(self, *, reason: str = "") -> None:
+        name, _ = signal_named(signal)
+        await self._runtime.signal_external_workflow(
+            SignalExternalWorkflowInput(
+                signal=name,
+                args=arg_or_args(arg, args),
+                namespace=self._runtime.info().namespace,
+                workflow_id=self._id,
+                workflow_run_id=self._run_id,
+                headers={},
+                event_groups=grouped(event_groups),
+            )
+        )
+
+    async def cancel(self, *, reason: str = "", event_groups: Sequence[EventGroup] | None = None) -> None:
         """Ask for its cancellation, and wait until that is delivered. Raises `ApplicationError`."""
-        raise NotImplementedError
+        await self._runtime.cancel_external_workflow(self._id, self._run_id, reason)
 
 
 class NexusOperationHandle(Generic[ResultT], Awaitable[ResultT]):
