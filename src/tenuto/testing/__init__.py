@@ -1,0 +1,27 @@
+"""Tests of workflows and activities: a service in the test's own process, whose time can jump.
+
+Names and behaviour of the official ``temporalio.testing``. For pytest see `tenuto.testing.pytest_plugin`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tenuto.testing.activity import ActivityEnvironment as ActivityEnvironment
+    from tenuto.testing.environment import FastForwardConfig as FastForwardConfig
+    from tenuto.testing.environment import TimeSkippingConfig as TimeSkippingConfig
+    from tenuto.testing.environment import WorkflowEnvironment as WorkflowEnvironment
+
+__all__ = ["ActivityEnvironment", "FastForwardConfig", "TimeSkippingConfig", "WorkflowEnvironment"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: pytest imports this package for its plugin in every run.
+    if name == "ActivityEnvironment":
+        from tenuto.testing.activity import ActivityEnvironment
+
+        return ActivityEnvironment
+    if name in __all__:
+        from tenuto.testing import environment
+
+        return getattr(environment, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
