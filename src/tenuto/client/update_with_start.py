@@ -103,6 +103,8 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         result_type: type | None = None,
         **terms: Unpack[StartTerms],
     ) -> None:
+        if id_conflict_policy == WorkflowIDConflictPolicy.UNSPECIFIED:
+            raise ValueError("WorkflowIDConflictPolicy is required")
         named = naming.workflow_named(workflow)
         self._definition_task_queue = named.task_queue
         self._start_workflow_input = UpdateWithStartStartWorkflowInput(
