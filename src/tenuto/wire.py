@@ -78,8 +78,8 @@ from temporalio.api.operatorservice.v1 import request_response_pb2 as operatorse
 from temporalio.api.protocol.v1 import message_pb2 as protocol  # noqa: E402
 from temporalio.api.query.v1 import message_pb2 as query  # noqa: E402
 from temporalio.api.replication.v1 import message_pb2 as replication  # noqa: E402
-from temporalio.api.sdk.v1 import enhanced_stack_trace_pb2 as sdk_stacks  # noqa: E402
 from temporalio.api.schedule.v1 import message_pb2 as schedule  # noqa: E402
+from temporalio.api.sdk.v1 import enhanced_stack_trace_pb2 as sdk_stacks  # noqa: E402
 from temporalio.api.sdk.v1 import external_storage_pb2 as sdk_storage  # noqa: E402
 from temporalio.api.sdk.v1 import user_metadata_pb2 as sdk_metadata  # noqa: E402
 from temporalio.api.sdk.v1 import workflow_metadata_pb2 as sdk_workflow_metadata  # noqa: E402

@@ -35,6 +35,17 @@ class EncodingPayloadConverter(ABC):
         """The value of ``payload``, as ``type_hint`` asks. Raises RuntimeError for data not in this encoding."""
 
 
+_NULL = Payload(metadata={"encoding": b"binary/null"})
+_PLAIN = Payload(metadata={"encoding": b"binary/plain"})
+
+
+def null_payload() -> common.Payload:
+    """The payload of None."""
+    payload = Payload()
+    payload.CopyFrom(_NULL)  # a quarter of the time that metadata takes otherwise
+    return payload
+
+
 class BinaryNullPayloadConverter(EncodingPayloadConverter):
     """None."""
 
@@ -43,7 +54,7 @@ class BinaryNullPayloadConverter(EncodingPayloadConverter):
         return "binary/null"
 
     def to_payload(self, value: Any) -> common.Payload | None:
-        return Payload(metadata={"encoding": b"binary/null"}) if value is None else None
+        return null_payload() if value is None else None
 
     def from_payload(self, payload: common.Payload, type_hint: type | None = None) -> Any:
         if payload.data:
@@ -59,9 +70,12 @@ class BinaryPlainPayloadConverter(EncodingPayloadConverter):
         return "binary/plain"
 
     def to_payload(self, value: Any) -> common.Payload | None:
-        if isinstance(value, bytes):
-            return Payload(metadata={"encoding": b"binary/plain"}, data=value)
-        return None
+        if not isinstance(value, bytes):
+            return None
+        payload = Payload()
+        payload.CopyFrom(_PLAIN)
+        payload.data = value
+        return payload
 
     def from_payload(self, payload: common.Payload, type_hint: type | None = None) -> Any:
         return bytearray(payload.data) if type_hint is bytearray else payload.data
@@ -183,7 +197,7 @@ class JSONPlainPayloadConverter(EncodingPayloadConverter):
     def encode(self, value: Any) -> common.Payload:
         """`to_payload`, which takes every value."""
         payload = Payload()
-        payload.CopyFrom(self._template)  # a quarter of the time that metadata takes otherwise
+        payload.CopyFrom(self._template)
         payload.data = self._dumps(value)
         return payload
 

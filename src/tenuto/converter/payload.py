@@ -19,6 +19,7 @@ from tenuto.converter.encodings import (
     EncodingPayloadConverter,
     JSONPlainPayloadConverter,
     JSONProtoPayloadConverter,
+    null_payload,
 )
 from tenuto.converter.transfer import transfer_of
 from tenuto.wire import common
@@ -166,26 +167,25 @@ class DefaultPayloadConverter(CompositePayloadConverter):
         self._stock = last if stock and isinstance(last, JSONPlainPayloadConverter) else None
 
     def _encode(self, value: Any, index: int) -> common.Payload:
-        if self._stock is not None and type(value) in _JSON_AT_ONCE:
-            return self._stock.encode(value)
+        if self._stock is not None:
+            kind = type(value)
+            if kind in _JSON_AT_ONCE:
+                return self._stock.encode(value)
+            if value is None:
+                return null_payload()
         return super()._encode(value, index)
 
     def _decode(self, payload: common.Payload, hint: Any, index: int) -> Any:
-        if (
-            self._stock is not None
-            and hint in _READ_AT_ONCE
-            and payload.metadata.get("encoding") == b"json/plain"
-            and payload.data
-        ):
-            try:
-                return self._stock.from_payload(payload, hint)
-            except Exception:  # noqa: BLE001 - the long way says what is wrong
-                pass
+        if self._stock is not None and hint is not RawValue:
+            if payload.metadata.get("encoding") == b"json/plain":
+                try:
+                    return self._stock.from_payload(payload, hint)
+                except Exception:  # noqa: BLE001 - the long way says what is wrong
+                    pass
         return super()._decode(payload, hint, index)
 
 
 _STOCK = tuple(type(one) for one in DefaultPayloadConverter.default_encoding_payload_converters)
 _JSON_AT_ONCE = frozenset({str, int, float, bool, dict, list, tuple})
-_READ_AT_ONCE = frozenset({str, int, float, bool, dict, list, tuple})
 
 PayloadConverter.default = DefaultPayloadConverter()
