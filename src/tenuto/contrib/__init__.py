@@ -1,0 +1,1 @@
+"""Ties to libraries that the framework does not need. Each module here imports its own library."""
