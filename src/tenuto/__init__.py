@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
-    from tenuto._doors import Activity, FunctionWorkflow, activity, workflow
+    from tenuto._doors import activity, workflow
+    from tenuto.activity import Activity
     from tenuto.app import App, connect, open
     from tenuto.client import (
         Client,
@@ -34,8 +35,9 @@ if _TYPE_CHECKING:
         TemporalError,
     )
     from tenuto.worker import Replayer, Worker
+    from tenuto.workflow import FunctionWorkflow
 
-    step = activity.step
+    step = activity
 
 __version__ = "0.1.0"
 
@@ -99,15 +101,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> _Any:
-    if name in _PACKAGES:
-        return _import_module(f"tenuto.{name}")
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'tenuto' has no attribute {name!r}")
-    found = getattr(_import_module(home), name)
-    globals()[name] = found
-    return found
+if not _TYPE_CHECKING:  # or else every name would be known
+
+    def __getattr__(name: str) -> _Any:
+        if name in _PACKAGES:
+            return _import_module(f"tenuto.{name}")
+        home = _HOME.get(name)
+        if home is None:
+            raise AttributeError(f"module 'tenuto' has no attribute {name!r}")
+        found = getattr(_import_module(home), name)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

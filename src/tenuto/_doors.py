@@ -27,9 +27,9 @@ class activity:
     """Activities: see `tenuto.activity`."""
 
     @overload
-    def __new__(cls, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Activity[P, R]: ...
+    def __new__(cls, fn: Callable[P, Coroutine[Any, Any, R]], /) -> ActivityFunction[P, R]: ...
     @overload
-    def __new__(cls, fn: Callable[P, R], /) -> Activity[P, R]: ...
+    def __new__(cls, fn: Callable[P, R], /) -> ActivityFunction[P, R]: ...
     @overload
     def __new__(
         cls,
@@ -71,6 +71,7 @@ class activity:
     def defn(*args: Any, **kwargs: Any) -> Any: ...
 
     step: ClassVar[type[activity]]
+    Activity: TypeAlias = _activity.Activity
     ActivityCancellationDetails: TypeAlias = _activity.ActivityCancellationDetails
     ActivityOptions: TypeAlias = _activity.ActivityOptions
     CompleteAsyncError: TypeAlias = _activity.CompleteAsyncError
@@ -99,7 +100,7 @@ class activity:
     wait_for_worker_shutdown_sync = staticmethod(_activity.wait_for_worker_shutdown_sync)
 
 
-class Activity(activity, _activity.Activity[P, R]):
+class ActivityFunction(activity, _activity.Activity[P, R]):
     """See `tenuto.activity.Activity`."""
 
 
@@ -107,9 +108,9 @@ class ActivityDecorator(activity):
     """What ``@activity(...)`` is before it meets its function."""
 
     @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Activity[P, R]: ...
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> ActivityFunction[P, R]: ...
     @overload
-    def __call__(self, fn: Callable[P, R], /) -> Activity[P, R]: ...
+    def __call__(self, fn: Callable[P, R], /) -> ActivityFunction[P, R]: ...
     def __call__(self, fn: Any, /) -> Any: ...
 
 
@@ -117,7 +118,7 @@ class workflow:
     """What workflow code imports: see `tenuto.workflow`."""
 
     @overload
-    def __new__(cls, fn: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionWorkflow[P, R]: ...
+    def __new__(cls, fn: Callable[P, Coroutine[Any, Any, R]], /) -> WorkflowFunction[P, R]: ...
     @overload
     def __new__(
         cls,
@@ -255,6 +256,7 @@ class workflow:
     DynamicWorkflowConfig: TypeAlias = _workflow.DynamicWorkflowConfig
     EventGroup: TypeAlias = _workflow.EventGroup
     ExternalWorkflowHandle: TypeAlias = _workflow.ExternalWorkflowHandle
+    FunctionWorkflow: TypeAlias = _workflow.FunctionWorkflow
     HandlerUnfinishedPolicy: TypeAlias = _workflow.HandlerUnfinishedPolicy
     Info: TypeAlias = _workflow.Info
     LocalActivityConfig: TypeAlias = _workflow.LocalActivityConfig
@@ -296,6 +298,7 @@ class workflow:
     ParamType = _workflow.ParamType
     ProtocolReturnType = _workflow.ProtocolReturnType
     ReturnType = _workflow.ReturnType
+    SelfType = _workflow.SelfType
     logger = _workflow.logger
 
     execute_activity: ClassVar[_shapes.ExecuteActivity]
@@ -372,12 +375,12 @@ class workflow:
     wait_condition = staticmethod(_workflow.wait_condition)
 
 
-class FunctionWorkflow(workflow, _workflow.FunctionWorkflow[P, R]):
+class WorkflowFunction(workflow, _workflow.FunctionWorkflow[P, R]):
     """See `tenuto.workflow.FunctionWorkflow`."""
 
 
 class WorkflowDecorator(workflow):
     """What ``@workflow(...)`` is before it meets its function."""
 
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionWorkflow[P, R]:
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> WorkflowFunction[P, R]:
         raise NotImplementedError

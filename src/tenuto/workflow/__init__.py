@@ -157,6 +157,7 @@ if TYPE_CHECKING:
         MethodSyncSingleParam,
         ParamType,
         ReturnType,
+        SelfType,
     )
 
 _Definition = Definition
@@ -214,6 +215,7 @@ _LATER = {
         "MethodSyncSingleParam",
         "ParamType",
         "ReturnType",
+        "SelfType",
     ),
     "_unsafe": ("unsafe",),
 }
@@ -271,6 +273,7 @@ __all__ = [
     "ReturnType",
     "RootInfo",
     "SandboxImportNotificationPolicy",
+    "SelfType",
     "SignalDefinition",
     "UnfinishedSignalHandlersWarning",
     "UnfinishedUpdateHandlersWarning",

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from typing import NoReturn
 
 from tenuto.workflow._runtime import current, find
 from tenuto.workflow.enums import SandboxImportNotificationPolicy
@@ -34,7 +33,7 @@ def _unguarded(flag: ContextVar[bool]) -> Iterator[None]:
 class unsafe:
     """What workflow code should do only if it knows why. Not to be instantiated."""
 
-    def __init__(self) -> NoReturn:
+    def __init__(self) -> None:
         raise NotImplementedError
 
     @staticmethod

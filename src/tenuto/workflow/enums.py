@@ -66,7 +66,7 @@ class HandlerUnfinishedPolicy(Enum):
 class SandboxImportNotificationPolicy(Flag):
     """Accepted for programs that name it. Workflow modules are never imported again, so there is nothing to notify of."""
 
-    SILENT = 0
+    SILENT = auto()
     WARN_ON_DYNAMIC_IMPORT = auto()
     WARN_ON_UNINTENTIONAL_PASSTHROUGH = auto()
     RAISE_ON_UNINTENTIONAL_PASSTHROUGH = auto()

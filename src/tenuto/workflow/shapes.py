@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 ParamType = TypeVar("ParamType")
 ReturnType = TypeVar("ReturnType")
+SelfType = TypeVar("SelfType")
 _Param = TypeVar("_Param", contravariant=True)
 _Self = TypeVar("_Self", contravariant=True)
 _Return = TypeVar("_Return", covariant=True)

@@ -1,0 +1,1 @@
+"""Programs for the type checker, right ones and wrong ones."""
