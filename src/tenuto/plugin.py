@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tenuto import client as _client
 from tenuto import worker as _worker
@@ -98,7 +98,9 @@ class SimplePlugin(_client.Plugin, _worker.Plugin):
         if own:
             # Those that are the client's as well come to the worker by way of its client.
             client = config.get("client")
-            known = client.config(active_config=True)["interceptors"] if client is not None else ()
+            known: Sequence[object] = (
+                client.config(active_config=True)["interceptors"] if client is not None else ()
+            )
             new = [one for one in own if not any(one is other for other in known)]
             config["interceptors"] = [*config.get("interceptors", ()), *new]
         return config
@@ -164,7 +166,7 @@ def _replaced(parameter: PluginParameter[T], there: T | None) -> T | None:
     if parameter is None:
         return there
     if callable(parameter):
-        return cast("Callable[[T | None], T]", parameter)(there)
+        return parameter(there)
     return parameter
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -244,7 +245,7 @@ def test_a_pace_spreads_polls_and_empty_polls_do_not_count() -> None:
         polls.start()
         queue.put(*"abcdef")
         await asyncio.sleep(10)
-        gaps = [after - before for before, after in zip(begun, begun[1:], strict=False)]
+        gaps = [after - before for before, after in pairwise(begun)]
         assert len(begun) == 6 and min(gaps) > 0.45
         await polls.stop()
 
@@ -294,7 +295,9 @@ def test_more_polls_are_not_added_while_no_more_work_comes_in() -> None:
     assert scale.target == 10
 
 
-@pytest.mark.parametrize(("polls", "ratio", "normal", "sticky"), [(5, 0.2, 1, 4), (10, 0.5, 5, 5), (1, 0.2, 1, 1), (2, 1, 2, 1)])
+@pytest.mark.parametrize(
+    ("polls", "ratio", "normal", "sticky"), [(5, 0.2, 1, 4), (10, 0.5, 5, 5), (1, 0.2, 1, 1), (2, 1, 2, 1)]
+)
 def test_polls_are_split_between_the_normal_queue_and_the_sticky_one(
     polls: int, ratio: float, normal: int, sticky: int
 ) -> None:

@@ -36,7 +36,13 @@ def test_what_is_not_deterministic_is_denied_while_workflows_run(module: str, pa
 
 @pytest.mark.parametrize(
     ("module", "path"),
-    [("os", "path.join"), ("datetime", "timedelta"), ("random", "Random"), ("uuid", "UUID"), ("json", "dumps")],
+    [
+        ("os", "path.join"),
+        ("datetime", "timedelta"),
+        ("random", "Random"),
+        ("uuid", "UUID"),
+        ("json", "dumps"),
+    ],
 )
 def test_what_is_deterministic_is_not_denied(module: str, path: str) -> None:
     assert not DEFAULT.denies(module, *path.split("."))
@@ -57,7 +63,9 @@ def test_a_member_can_be_denied_besides() -> None:
     stricter = dataclasses.replace(
         DEFAULT,
         invalid_module_members=SandboxRestrictions.invalid_module_members_default
-        | SandboxMatcher(children={"mymodule": SandboxMatcher(use={"roll"}), "datetime": SandboxMatcher(use={"date"})}),
+        | SandboxMatcher(
+            children={"mymodule": SandboxMatcher(use={"roll"}), "datetime": SandboxMatcher(use={"date"})}
+        ),
     )
     assert stricter.denies("mymodule", "roll") and stricter.denies("datetime", "date")
     assert stricter.denies("time", "time") and not stricter.denies("mymodule", "other")

@@ -74,7 +74,8 @@ class LocalTransport:
         return route.parse(answer) if isinstance(answer, bytes) else answer
 
     async def _answer(self, method: str, request: Any, frame: Call) -> Message | bytes:
-        if self._register and method not in FREE:
+        # Workers describe their namespace before anything else.
+        if self._register and (method not in FREE or method == "DescribeNamespace"):
             await self._see_to_namespace(request)
         return await self._service.call(method, request, frame)
 

@@ -47,7 +47,6 @@ from tenuto.worker.tuner import (
     SlotSupplier,
     SlotType,
 )
-
 from tenuto.worker.worker_metrics import WorkerMetrics
 
 if TYPE_CHECKING:

@@ -225,10 +225,16 @@ class Worker:
 
         Cancelling it shuts the worker down too. Raises RuntimeError when it has run before.
         """
+        self._begin()
+        await self._run()
+
+    def _begin(self) -> None:
         if self._started:
             raise RuntimeError("A worker runs once: make another one")
         self._started = True
-        run: Callable[[Worker], Awaitable[None]] = _run
+
+    async def _run(self) -> None:
+        run: Callable[[Worker], Awaitable[None]] = Worker._work
         for plugin in reversed(self._plugins):
             run = partial(_through, plugin, run)
         try:
@@ -248,11 +254,10 @@ class Worker:
 
     async def __aenter__(self) -> Self:
         """Start; if the worker fails, the block is cancelled and the failure raised at its end."""
-        if self._started:
-            raise RuntimeError("A worker runs once: make another one")
+        self._begin()
         task = asyncio.current_task()
         assert task is not None
-        self._block = _Block(self.run(), task)
+        self._block = _Block(self._run(), task)
         return self
 
     async def __aexit__(
@@ -294,10 +299,6 @@ class Worker:
             await tell(error)
         except Exception:
             logger.exception("on_fatal_error failed")
-
-
-async def _run(worker: Worker) -> None:
-    await worker._work()
 
 
 def _through(plugin: Plugin, run: Callable[[Worker], Awaitable[None]], worker: Worker) -> Awaitable[None]:

@@ -11,6 +11,7 @@ from tenuto.common import MetricMeter
 if TYPE_CHECKING:
     from tenuto.worker.pollers import Poller
     from tenuto.worker.slots import Slots
+    from tenuto.worker.tuner import SlotType
 
 SAMPLE_SECONDS = 1.0
 """Between two looks at what is counted as it stands."""
@@ -62,7 +63,7 @@ class WorkerMetrics:
 
     async def keep_looking(
         self,
-        slots: Mapping[str, Slots],
+        slots: Mapping[SlotType, Slots],
         pollers: Mapping[str, Poller[Any]],
         cached: Callable[[], int],
     ) -> None:
