@@ -5,7 +5,6 @@ This file must never encrypt, compress or store: codecs and external storage com
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -81,11 +80,9 @@ class CompositePayloadConverter(PayloadConverter, WithSerializationContext):
     ) -> list[Any]:
         """Raises KeyError for an unknown encoding, RuntimeError for data that is not in its encoding, TypeError (mostly)
         for values that are not what the hint asks for."""
-        hints: Any = (
-            itertools.repeat(None)
-            if type_hints is None
-            else itertools.chain(type_hints, itertools.repeat(None))
-        )
+        if type_hints is None:
+            return [self._decode(payload, None, index) for index, payload in enumerate(payloads)]
+        hints: list[Any] = [*type_hints, *[None] * (len(payloads) - len(type_hints))]
         return [
             self._decode(payload, hint, index)
             for index, (payload, hint) in enumerate(zip(payloads, hints, strict=False))

@@ -48,7 +48,7 @@ def _nothing(value: Any) -> None:
 
 
 def _bytes(value: Any) -> bytes:
-    if isinstance(value, int | str):
+    if not isinstance(value, list | bytes | bytearray):
         raise TypeError(f"Expected a list of integers for bytes, was {type(value)}")
     return bytes(value)
 
