@@ -4,13 +4,14 @@ import os
 import random as rnd
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from time import monotonic as now_mono
 from typing import Any
 
-from tenuto import workflow
+from tenuto import activity, workflow
 
 
 def helper() -> float:
@@ -53,6 +54,17 @@ class Careful:
         return str(workflow.now())
 
 
+@activity
+async def reading() -> float:
+    return time.time()
+
+
+@workflow
+async def function_flow(order: str) -> float:
+    await reading()
+    return time.monotonic()
+
+
 def stamp() -> datetime:
     return datetime.now()
 
@@ -73,7 +85,7 @@ def environment() -> str | None:
     return os.environ.get("HOME")
 
 
-WAYS = {
+WAYS: dict[str, Callable[[], object]] = {
     "time.time": helper,
     "time.monotonic": mono,
     "datetime.datetime.now": stamp,

@@ -255,7 +255,7 @@ def test_asyncio_wait_is_asyncios_own_outside_of_workflows() -> None:
     async def code() -> int:
         done, pending = await asyncio.wait([asyncio.create_task(asyncio.sleep(0))], timeout=5)
         assert type(done) is set and not pending
-        return len([await each for each in asyncio.as_completed([asyncio.sleep(0)])])
+        return len([await each for each in asyncio.as_completed([asyncio.sleep(0, 1)])])
 
     assert asyncio.run(code()) == 1
 

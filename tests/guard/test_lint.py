@@ -28,6 +28,11 @@ def test_findings_say_where_and_what_instead() -> None:
     assert "use workflow." in str(finding)
 
 
+def test_function_workflows_are_read_and_activities_are_not() -> None:
+    (finding,) = lint(Definition.must(flows.function_flow))
+    assert (finding.name, finding.line) == ("time.monotonic", _line("return time.monotonic()"))
+
+
 def test_careful_code_gives_no_findings() -> None:
     assert lint(Definition.must(flows.Careful)) == []
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tenuto.client import Client
 from tenuto.testing import WorkflowEnvironment
-from tenuto.worker import Worker
+from tenuto.worker.worker import Worker
 from tests.testing import flows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,9 +70,26 @@ async def test_counting(tenuto_client, tenuto_worker):
 def _run(tmp_path: Path, *options: str) -> tuple[int, str]:
     file = tmp_path / "test_inside.py"
     file.write_text(INSIDE)
-    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", PLUGIN, "-p", "no:cacheprovider", *options, str(file)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-s",
+        "-p",
+        PLUGIN,
+        "-p",
+        "no:cacheprovider",
+        *options,
+        str(file),
+    ]
     done = subprocess.run(
-        command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, timeout=60
+        command,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     return done.returncode, done.stdout + done.stderr
 

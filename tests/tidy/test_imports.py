@@ -137,7 +137,7 @@ def test_database_drivers_are_known_to_store_adapters_alone() -> None:
 
 
 def test_no_module_is_dead() -> None:
-    doors = ("__main__", "tenuto.cli.main", "tenuto.store.conformance")
+    doors = ("__main__", "tenuto.cli.main", "tenuto.store.conformance", "tenuto.testing.pytest_plugin")
     known = {module.name for module in source()}
     used = {
         target

@@ -92,13 +92,17 @@ class _Reader:
             thing = thing.__func__
         if isinstance(thing, property):
             thing = thing.fget
-        thing = inspect.unwrap(thing) if callable(thing) else thing
+        if not isinstance(thing, FunctionType):
+            return  # an activity, say, is callable and yet does not run here
+        thing = inspect.unwrap(thing)
         if not isinstance(thing, FunctionType) or id(thing) in self._seen or len(self._seen) > _MOST:
             return
         module = sys.modules.get(thing.__module__)
         if module is None or not is_user(module):
             return
         self._seen.add(id(thing))
+        if owner is not None and thing.__qualname__ == owner.__qualname__:
+            owner = None  # the function of a function workflow: its first parameter is an argument
         self._queue.append((thing, owner))
 
     def follow_class(self, cls: type) -> None:

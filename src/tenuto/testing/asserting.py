@@ -5,6 +5,7 @@ This file must never change what other errors do.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,7 +27,13 @@ def _assertions_fail() -> Iterator[None]:
     try:
         yield
     except AssertionError as error:
-        raise ApplicationError(str(error), type="AssertionError") from error
+        raise ApplicationError(str(error) or _line_of(error), type="AssertionError") from error
+
+
+def _line_of(error: AssertionError) -> str:
+    """The assertion as it is written: without a message it has nothing to say."""
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    return f"{place[0].line}  ({place[0].filename}:{place[0].lineno})" if place else "assertion failed"
 
 
 class _Asserting(WorkflowInboundInterceptor):

@@ -1,4 +1,4 @@
-"""Workers that try, when they end, whether all they have run can be replayed.
+"""What tests check beyond results: whether workflows can be replayed, and whether their code may say what it says.
 
 This file must never change how a worker runs.
 """
@@ -6,13 +6,24 @@ This file must never change how a worker runs.
 from __future__ import annotations
 
 import logging
+import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tenuto.client import Client
-from tenuto.worker import Interceptor, Replayer, Worker
+from tenuto.run.lint import lint
+from tenuto.worker.interceptor import Interceptor
+from tenuto.worker.replayer import Replayer
+from tenuto.worker.worker import Worker
+from tenuto.workflow.definition import Definition
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+
+class DeterminismWarning(UserWarning):
+    """Code of a workflow calls something that the determinism guard will refuse when it gets there."""
+
 
 logger = logging.getLogger("tenuto.testing")
 
@@ -44,13 +55,22 @@ async def replay_all(client: Client, options: dict[str, Any]) -> int:
         **{name: options[name] for name in shared if name in options},
     )
     count = 0
-    query = f"TaskQueue = '{options['task_queue']}'"
-    async for found in client.list_workflows(query):
+    async for found in client.list_workflows():
+        if found.task_queue != options["task_queue"]:
+            continue
         history = await client.get_workflow_handle(found.id, run_id=found.run_id).fetch_history()
         logger.debug("replaying %s", found.id)
         await replayer.replay_workflow(history)
         count += 1
     return count
+
+
+def warn_of(workflows: Sequence[Any]) -> None:
+    """Warn of every call in the code of ``workflows`` that must not be there, by file and line."""
+    for workflow in workflows:
+        definition = Definition.of(workflow)
+        for finding in lint(definition) if definition is not None else ():
+            warnings.warn_explicit(str(finding), DeterminismWarning, finding.file, finding.line)
 
 
 def worker_class(checked: bool) -> type[Worker]:

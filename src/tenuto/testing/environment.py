@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tenuto.client import Client, Interceptor, Plugin, WorkflowHandle
+from tenuto.clock import WallClock
 from tenuto.common import QueryRejectCondition, SearchAttributeKey
 from tenuto.converter import DataConverter
 from tenuto.limits import SECOND
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from tenuto.runtime import Runtime
-    from tenuto.worker import Worker
+    from tenuto.worker.worker import Worker
 
 T = TypeVar("T")
 
@@ -234,7 +235,7 @@ class WorkflowEnvironment:
     async def get_current_time(self, handle: WorkflowHandle[Any, Any] | None = None) -> datetime:
         """What time it is for the service, in UTC. ``handle`` makes no difference: all workflows share one clock."""
         if self._world is None:
-            return datetime.now(UTC)
+            return datetime.fromtimestamp(WallClock().now() / SECOND, UTC)
         return datetime.fromtimestamp(await self._world.now() / SECOND, UTC)
 
     async def fast_forward(self, handle: WorkflowHandle[Any, Any], duration: timedelta) -> None:
@@ -284,10 +285,13 @@ class WorkflowEnvironment:
         """A worker of the environment's client: ``async with env.worker(workflows=[...], activities=[...]):``.
 
         ``task_queue`` None: one of its own, which workflows started without a queue from `client` go to, too, when the
-        client has it as its default; else ``worker.task_queue`` names it. ``options`` are those of `Worker`.
+        client has it as its default; else ``worker.task_queue`` names it. ``options`` are those of `Worker`. Warns of
+        calls in the workflows' code that the determinism guard would refuse.
         """
-        from tenuto.worker import Worker
+        from tenuto.testing.checking import warn_of
+        from tenuto.worker.worker import Worker
 
+        warn_of(options.get("workflows", ()))
         self._workers += 1
         default = self._client.config().get("default_task_queue")
         queue = task_queue or default or f"test-{self._workers}"

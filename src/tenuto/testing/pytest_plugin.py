@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from tenuto.client import Client
     from tenuto.testing.environment import WorkflowEnvironment
-    from tenuto.worker import Worker
+    from tenuto.worker.worker import Worker
 
 _OTHERS = ("asyncio", "anyio", "trio")
 TASK_QUEUE = "tests"
@@ -57,12 +57,13 @@ def tenuto_client(tenuto_env: WorkflowEnvironment) -> Client:
 @pytest.fixture
 def tenuto_worker(tenuto_env: WorkflowEnvironment, request: pytest.FixtureRequest) -> Callable[..., Worker]:
     """Makes workers: ``async with tenuto_worker(workflows=[...], activities=[...]):``. Options are those of `Worker`."""
-    from tenuto.testing.checking import worker_class
+    from tenuto.testing.checking import warn_of, worker_class
 
     no_cache = bool(request.config.getoption("--tenuto-no-cache", False))
     kind = worker_class(bool(request.config.getoption("--tenuto-replay", False)))
 
     def make(**options: Any) -> Worker:
+        warn_of(options.get("workflows", ()))
         options.setdefault("task_queue", TASK_QUEUE)
         if no_cache:
             options["max_cached_workflows"] = 0

@@ -7,7 +7,6 @@ file must never change a workflow.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,6 +26,12 @@ PATIENCE_SECONDS = 0.25
 """How long an explicit sleep waits for work in flight before it jumps over it."""
 _TURNS = 4
 
+
+def _real_seconds() -> float:
+    """The real time of the running loop: jumps do not touch it."""
+    return asyncio.get_running_loop().time()
+
+
 QueueName = tuple[QueueKind, str]
 
 
@@ -37,7 +42,7 @@ class _Sleep:
 
     def __init__(self, until_at: int, patience: float) -> None:
         self.until_at = until_at
-        self.patience_until = time.monotonic() + patience
+        self.patience_until = _real_seconds() + patience
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
@@ -55,7 +60,7 @@ class Polls:
             yield
         finally:
             self._now[name] -= 1
-            self._last[name] = time.monotonic()
+            self._last[name] = _real_seconds()
 
     def may_wait_until(self, name: QueueName, since: float) -> float:
         """Until when (real seconds) a task that has waited ``since`` then may still be fetched."""
@@ -137,7 +142,7 @@ class Skipper:
             return 0
         wait = self._obstacle()
         if wait > 0 and self._sleeps and self._node.shard.resting:
-            wait = min(wait, max(0.0, min(one.patience_until for one in self._sleeps) - time.monotonic()))
+            wait = min(wait, max(0.0, min(one.patience_until for one in self._sleeps) - _real_seconds()))
         if wait > 0:
             return wait
         return self._jump()
@@ -175,7 +180,7 @@ class Skipper:
             return 1e-4
         if self.calls > 0:
             return FOREVER
-        now = time.monotonic()
+        now = _real_seconds()
         for key in self._touched:
             self._busy[key] = now
         self._touched.clear()

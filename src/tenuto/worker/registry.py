@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tenuto import __version__
 from tenuto.common import VersioningBehavior
 from tenuto.exceptions import ApplicationError
+from tenuto.run import guard
 from tenuto.run.types import RunOptions
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Registry:
         deployment_version: WorkerDeploymentVersion | None = None,
         build_id: str = "",
     ) -> None:
+        watched = [definition for definition in definitions if definition.sandboxed]
+        if watched:
+            guard.install(watched)
         self._types: dict[str | None, Definition] = {}
         for definition in definitions:
             if definition.name in self._types:
