@@ -75,7 +75,7 @@ class ActivityHandle(Generic[ReturnType]):
                 break
         converter = encoding.for_activity(self._client, self._id)
         if answer.outcome.HasField("failure"):
-            raise ActivityFailureError(cause=await converter.decode_failure(answer.outcome.failure))
+            raise ActivityFailureError(cause=await encoding.error_of(converter, answer.outcome.failure))
         value = await encoding.first_value(converter, answer.outcome.result.payloads, self._result_type)
         return cast("ReturnType", value)
 

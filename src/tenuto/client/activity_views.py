@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from tenuto.client.encoding import first_value, instant, length
+from tenuto.client.encoding import error_of, first_value, instant, length
 from tenuto.client.listing import group_values
 from tenuto.client.paging import Pages
 from tenuto.common import Priority, RetryPolicy, TypedSearchAttributes, WorkerDeploymentVersion
@@ -201,7 +201,7 @@ class ActivityExecutionDescription(ActivityExecution):
         """Why the last attempt failed."""
         if not self.has_last_failure():
             return None
-        return await self.data_converter.decode_failure(self.raw_info.last_failure)
+        return await error_of(self.data_converter, self.raw_info.last_failure)
 
     def has_input(self) -> bool:
         """Whether the answer holds it."""
@@ -231,7 +231,7 @@ class ActivityExecutionDescription(ActivityExecution):
         """Why it closed without a result."""
         if self.raw_outcome is None or not self.raw_outcome.HasField("failure"):
             return None
-        return await self.data_converter.decode_failure(self.raw_outcome.failure)
+        return await error_of(self.data_converter, self.raw_outcome.failure)
 
 
 def activity_description_of(

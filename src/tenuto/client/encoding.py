@@ -15,7 +15,7 @@ from tenuto.converter import (
     WorkflowSerializationContext,
     encode_search_attributes,
 )
-from tenuto.wire import common, duration_pb2, sdk_metadata, timestamp_pb2, workflow
+from tenuto.wire import common, duration_pb2, failure, sdk_metadata, timestamp_pb2, workflow
 
 if TYPE_CHECKING:
     from tenuto.client.core import ClientCore
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 def duration_proto(duration: timedelta | None) -> duration_pb2.Duration | None:
+    """None stays None."""
     if duration is None:
         return None
     made = duration_pb2.Duration()
@@ -68,10 +69,12 @@ def priority_proto(priority: Priority | None) -> common.Priority | None:
 
 
 def versioning_override_proto(override: VersioningOverride | None) -> workflow.VersioningOverride | None:
+    """None stays None."""
     return override.to_proto() if override is not None else None
 
 
 def search_attributes_proto(attributes: AnySearchAttributes) -> common.SearchAttributes | None:
+    """None when there are none."""
     if not attributes:
         return None
     made = common.SearchAttributes()
@@ -87,10 +90,12 @@ async def payloads(converter: DataConverter, values: Sequence[Any]) -> common.Pa
 
 
 async def payload(converter: DataConverter, value: Any) -> common.Payload:
+    """One value encoded."""
     return (await converter.encode([value]))[0]
 
 
 async def memo_proto(converter: DataConverter, memo: Mapping[str, Any] | None) -> common.Memo | None:
+    """Every value encoded; None stays None."""
     if memo is None:
         return None
     made = common.Memo()
@@ -130,6 +135,13 @@ def for_workflow(client: ClientCore, workflow_id: str) -> DataConverter:
     """The client's converter, knowing which workflow it serves."""
     context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=workflow_id)
     return client.data_converter.with_context(context)
+
+
+async def error_of(converter: DataConverter, told: failure.Failure) -> BaseException:
+    """The error that ``told`` tells of; ``told`` itself stays as it came, to be read again."""
+    copied = failure.Failure()
+    copied.CopyFrom(told)
+    return await converter.decode_failure(copied)
 
 
 async def first_value(

@@ -78,12 +78,14 @@ class WorkflowExecution:
 
 
 async def memo_values(converter: DataConverter, memo: common.Memo) -> Mapping[str, Any]:
+    """Every value of a memo, decoded without a type hint."""
     return {key: await first_value(converter, [raw], None) for key, raw in memo.fields.items()}
 
 
 async def memo_value(
     converter: DataConverter, memo: common.Memo, key: str, default: Any, hint: type | None
 ) -> Any:
+    """One value of a memo. Raises KeyError when it is missing and ``default`` is `UNSET`."""
     if key not in memo.fields:
         if default is UNSET:
             raise KeyError(f"Memo does not have a value for key {key}")

@@ -102,7 +102,7 @@ class WorkflowUpdateHandle(Generic[LocalReturnType]):
         outcome = await self._poll_until_outcome(rpc_metadata=rpc_metadata, rpc_timeout=rpc_timeout)
         converter = encoding.for_workflow(self._client, self._workflow_id)
         if outcome.HasField("failure"):
-            raise WorkflowUpdateFailedError(await converter.decode_failure(outcome.failure))
+            raise WorkflowUpdateFailedError(await encoding.error_of(converter, outcome.failure))
         value = await encoding.first_value(converter, outcome.success.payloads, self._result_type)
         return cast("LocalReturnType", value)
 

@@ -21,7 +21,8 @@ from tenuto.client.callables import (
     UpdateOptions,
     Values,
 )
-from tenuto.client.errors import WorkflowContinuedAsNewError, WorkflowFailureError
+from tenuto.client.closing import following_run, outcome
+from tenuto.client.errors import WorkflowContinuedAsNewError
 from tenuto.client.history import (
     WorkflowHistory,
     WorkflowHistoryEventAsyncIterator,
@@ -42,7 +43,6 @@ from tenuto.client.inputs import (
 from tenuto.client.listing import WorkflowExecutionDescription
 from tenuto.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, checked_stage
 from tenuto.common import UNSET, QueryRejectCondition, merged_args
-from tenuto.exceptions import CancelledError, TerminatedError, TimeoutError, TimeoutType
 from tenuto.wire import history
 from tenuto.wire import workflowservice as ws
 
@@ -117,13 +117,14 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         run_id = self._result_run_id
         while True:
             close = await self._close_event(run_id, rpc_metadata, rpc_timeout)
-            following = _following_run(close)
+            following = following_run(close)
             if following and follow_runs:
                 run_id = following
                 continue
             if close.HasField("workflow_execution_continued_as_new_event_attributes"):
                 raise WorkflowContinuedAsNewError(following)
-            return cast("ReturnType", await self._outcome(close))
+            converter = encoding.for_workflow(self._client, self._id)
+            return cast("ReturnType", await outcome(converter, close, self._result_type))
 
     async def _close_event(
         self, run_id: str | None, rpc_metadata: RPCMetadata, rpc_timeout: timedelta | None
@@ -139,31 +140,6 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         async for event in events:
             return event
         raise RuntimeError(f"the service told of no end of workflow {self._id!r}")
-
-    async def _outcome(self, close: history.HistoryEvent) -> Any:
-        """The result, or an exception that says how it closed without one."""
-        converter = encoding.for_workflow(self._client, self._id)
-        if close.HasField("workflow_execution_completed_event_attributes"):
-            completed = close.workflow_execution_completed_event_attributes
-            return await encoding.first_value(converter, completed.result.payloads, self._result_type)
-        if close.HasField("workflow_execution_failed_event_attributes"):
-            failed = close.workflow_execution_failed_event_attributes
-            raise WorkflowFailureError(cause=await converter.decode_failure(failed.failure))
-        if close.HasField("workflow_execution_canceled_event_attributes"):
-            canceled = close.workflow_execution_canceled_event_attributes
-            details = await converter.decode(canceled.details.payloads)
-            raise WorkflowFailureError(cause=CancelledError("Workflow cancelled", *details))
-        if close.HasField("workflow_execution_terminated_event_attributes"):
-            terminated = close.workflow_execution_terminated_event_attributes
-            details = await converter.decode(terminated.details.payloads)
-            message = terminated.reason or "Workflow terminated"
-            raise WorkflowFailureError(cause=TerminatedError(message, *details))
-        if close.HasField("workflow_execution_timed_out_event_attributes"):
-            timeout = TimeoutError(
-                "Workflow timed out", type=TimeoutType.START_TO_CLOSE, last_heartbeat_details=[]
-            )
-            raise WorkflowFailureError(cause=timeout)
-        raise RuntimeError(f"not the end of a workflow: {close.WhichOneof('attributes')}")
 
     async def cancel(
         self,
@@ -607,9 +583,3 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         """Like `get_update_handle`, typed by the update's method."""
         hint = naming.update_named(update).ret_type
         return self.get_update_handle(id, workflow_run_id=workflow_run_id, result_type=hint)
-
-
-def _following_run(close: history.HistoryEvent) -> str:
-    """The run that goes on after this close, or empty."""
-    attributes = close.WhichOneof("attributes")
-    return str(getattr(getattr(close, attributes), "new_execution_run_id", "")) if attributes else ""

@@ -92,6 +92,7 @@ def already_started(
 
 
 def execution(workflow_id: str, run_id: str | None) -> common.WorkflowExecution:
+    """A run, or with None the current one."""
     return common.WorkflowExecution(workflow_id=workflow_id, run_id=run_id or "")
 
 
