@@ -48,7 +48,8 @@ class Activity(Generic[P, R]):
         )
         setattr(self, DEFINITION, made)
         self.definition = made
-        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        self.__doc__ = definition.fn.__doc__
+        for name in ("__module__", "__name__", "__qualname__"):
             value = getattr(definition.fn, name, None)
             if value is not None:
                 setattr(self, name, value)

@@ -7,7 +7,7 @@ import inspect
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, overload
 
 from tenuto.common import RawValue
 
@@ -18,7 +18,6 @@ DEFINITION = "__tenuto_activity_definition"
 """The attribute of a function (or class with ``__call__``) that carries its `Definition`."""
 
 AnyCallable = TypeVar("AnyCallable", bound=Callable[..., Any])
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ class Definition:
 
     @property
     def arg_types(self) -> list[type] | None:
-        """One for each parameter; None unless every parameter is positional and annotated. Worked out when first asked
+        """One for each parameter; None unless every parameter can be given by position. Worked out when first asked
         for, as annotations may name what is defined further down; raises NameError when there is nothing of that name."""
         found: list[type] | None = self._hints()["arg_types"]
         return found
@@ -121,13 +120,11 @@ def _code_names(fn: types.FunctionType) -> Sequence[str]:
 
 def hints_of(fn: Any) -> tuple[list[type] | None, type | None]:
     """Types of the arguments and of the result. Raises NameError when an annotation names what does not exist."""
-    hints = get_type_hints(target_of(fn))
-    found: list[type] = []
-    for parameter in parameters_of(fn):
-        if parameter.kind not in _POSITIONAL or parameter.name not in hints:
-            return None, hints.get("return")
-        found.append(hints[parameter.name])
-    return found, hints.get("return")
+    from tenuto.converter.hints import type_hints_from_func
+
+    if inspect.isclass(fn):
+        fn = fn.__call__
+    return type_hints_from_func(fn)
 
 
 def is_async(fn: Any) -> bool:

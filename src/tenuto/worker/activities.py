@@ -13,11 +13,13 @@ from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, Th
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from tenuto import activity
 from tenuto.activity import ActivityCancellationDetails, CompleteAsyncError, Definition
+from tenuto.activity import logger as activity_logger
 from tenuto.activity.context import current
 from tenuto.activity.flag import Flag
 from tenuto.common import MetricMeter, RawValue
+from tenuto.converter import ActivitySerializationContext, decode_message
+from tenuto.converter.hints import fitting_hints
 from tenuto.exceptions import ApplicationError, is_cancelled_exception
 from tenuto.wire import failure
 from tenuto.worker.activity_metrics import ActivityMetrics
@@ -25,7 +27,15 @@ from tenuto.worker.attempt import Attempt, LocalActivity, RemoteAttempt
 from tenuto.worker.heartbeats import GRACE_SECONDS, TIMED_OUT, Heartbeats, interval_of
 from tenuto.worker.interceptor import Interceptor
 from tenuto.worker.local import LocalAttempt, LocalOutcome
-from tenuto.worker.reports import Report, Reports, describe, expected, instead_of_cancelled, log_failure
+from tenuto.worker.reports import (
+    Report,
+    Reports,
+    describe,
+    expected,
+    instead_of_cancelled,
+    log_failure,
+    without_us,
+)
 from tenuto.worker.shared_state import SharedHeartbeatSender, SharedProcesses, SharedStateManager
 from tenuto.worker.slots import ActivitySlot, Slots
 
@@ -40,6 +50,8 @@ if TYPE_CHECKING:
 
 WORKER_SHUTDOWN = ActivityCancellationDetails(worker_shutdown=True)
 CANCEL_REQUESTED = ActivityCancellationDetails(cancel_requested=True)
+_PROBE = ActivitySerializationContext("", "", "", "", None, None, False)
+"""Tells which converters care."""
 
 __all__ = ["Activities", "SharedHeartbeatSender", "SharedStateManager"]
 
@@ -85,7 +97,7 @@ class Activities:
         self.names = frozenset(name for name in self._types if name is not None)
         self.has_dynamic = None in self._types
         self._converter = data_converter
-        self._contextual = _has_context(data_converter)
+        self._contextual = data_converter.with_context(_PROBE) is not data_converter
         self._reports = Reports(client, identity, data_converter, build)
         self._max_throttle = max_heartbeat_throttle.total_seconds()
         self._default_throttle = default_heartbeat_throttle.total_seconds()
@@ -108,6 +120,8 @@ class Activities:
                 else "More than one dynamic activity"
             )
         self._types[definition.name] = definition
+        # Now, so that a name nobody knows is heard of when the worker is made.
+        _ = definition.arg_types
 
     @property
     def client(self) -> Client:
@@ -238,7 +252,7 @@ class Activities:
             result = await self._execute(attempt, task)
             report = await self._reports.completed(attempt, result)
         except CompleteAsyncError:
-            activity.logger.debug("Completing asynchronously")
+            activity_logger.debug("Completing asynchronously")
             await self._reports.flush(attempt)
             return None
         except Exception as error:
@@ -278,20 +292,20 @@ class Activities:
         """What to report of an attempt that raised; None: the service knows it no more."""
         details = attempt.details
         if details is not None and (details.not_found or details.timed_out):
-            activity.logger.debug("Not reporting an end that the service does not wait for: %r", error)
+            activity_logger.debug("Not reporting an end that the service does not wait for: %r", error)
             return None
         if attempt.broken is not None and is_cancelled_exception(error):
             error = attempt.broken
         elif details is not None and is_cancelled_exception(error):
             told = instead_of_cancelled(details, error)
             if told is None:
-                activity.logger.debug("Completing as cancelled")
+                activity_logger.debug("Completing as cancelled")
                 try:
                     return await self._reports.cancelled(attempt, error)
                 except Exception as broken:  # noqa: BLE001 - the attempt ends all the same
                     told = ApplicationError(f"Failed encoding cancellation: {broken}")
             error = told
-        log_failure(error)
+        log_failure(without_us(error))
         return await self._reports.failed(attempt, error)
 
     def heartbeats_of(self, attempt: RemoteAttempt) -> Heartbeats:
@@ -374,7 +388,7 @@ class Activities:
                     self._metrics.local_cancelled(attempt.told)
                 return LocalOutcome(failure=_cancelled_failure())
             error = told
-        log_failure(error)
+        log_failure(without_us(error))
         if self._metrics is not None and not expected(error):
             self._metrics.local_failed(attempt.told, attempt.loop.time() - began)
         made = failure.Failure()
@@ -384,8 +398,6 @@ class Activities:
     # ---- converters that know whose payloads they convert -------------------------------------------------------------
 
     def _remote_converter(self, task: Task) -> DataConverter:
-        from tenuto.converter import ActivitySerializationContext
-
         inside = task.HasField("workflow_execution")
         return self._converter.with_context(
             ActivitySerializationContext(
@@ -400,8 +412,6 @@ class Activities:
         )
 
     def _local_converter(self, asked: LocalAttempt) -> DataConverter:
-        from tenuto.converter import ActivitySerializationContext
-
         return self._converter.with_context(
             ActivitySerializationContext(
                 namespace=asked.namespace,
@@ -445,8 +455,6 @@ def _cancelled_failure() -> failure.Failure:
 
 
 async def _decode(task: Task, converter: DataConverter) -> None:
-    from tenuto.converter.walk import decode_message
-
     try:
         await decode_message(task, converter)
     except ApplicationError:
@@ -463,8 +471,7 @@ def _arguments(definition: Definition, converter: DataConverter, payloads: Any) 
         return ()
     hints = definition.arg_types
     if hints is not None and len(hints) != len(payloads):
-        # Parameters with defaults may stay away; what is beyond them is for the call itself to refuse.
-        hints = hints[: len(payloads)] if len(payloads) < len(hints) else None
+        hints = fitting_hints(hints, len(payloads))
     try:
         found: Sequence[Any] = converter.payload_converter.from_payloads(payloads, hints)
     except ApplicationError:
@@ -488,10 +495,3 @@ def _check_picklable(definitions: Iterable[Definition]) -> None:
                 raise TypeError(
                     f"{each.name} must be picklable when using a process executor: {error}"
                 ) from error
-
-
-def _has_context(converter: DataConverter) -> bool:
-    from tenuto.converter import WithSerializationContext
-
-    parts = (converter.payload_converter, converter.payload_codec, converter.failure_converter)
-    return any(isinstance(part, WithSerializationContext) for part in parts)

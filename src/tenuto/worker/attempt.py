@@ -23,7 +23,7 @@ from tenuto.worker.activity_interceptor import (
     ExecuteActivityInput,
 )
 from tenuto.worker.executors import ThreadCall, in_thread
-from tenuto.worker.heartbeats import Heartbeats
+from tenuto.worker.heartbeats import TIMED_OUT, Heartbeats
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -348,6 +348,22 @@ class LocalActivity(Attempt):
 
     def own_heartbeat(self, details: Sequence[Any]) -> None:
         """Nobody waits for heartbeats of a local activity."""
+
+    @property
+    def cancelled(self) -> Signal:
+        self._see_time()
+        return super().cancelled
+
+    def cancellation_details(self) -> ActivityCancellationDetails | None:
+        self._see_time()
+        return self.details
+
+    def _see_time(self) -> None:
+        """Its task is cancelled when its time is up, before anybody says so here."""
+        if self.details is None and self.told.expired():
+            self.details = TIMED_OUT
+            if self._cancelled is not None:
+                self._cancelled.set()
 
 
 class _Innermost(ActivityInboundInterceptor):

@@ -19,6 +19,8 @@ from tenuto.exceptions import CancelledError
 _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _set_async_exc.argtypes = (ctypes.c_ulong, ctypes.py_object)
 _set_async_exc.restype = ctypes.c_int
+_NULL: Any = ctypes.py_object()
+"""Takes an exception back that was not raised yet."""
 
 
 class ThreadCall:
@@ -54,7 +56,7 @@ class ThreadCall:
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None and self._raised:
-            _set_async_exc(ctypes.c_ulong(thread), None)
+            _set_async_exc(thread, _NULL)
 
     def interrupt(self) -> None:
         """From any other thread: end the call with `CancelledError`, soon. It cannot interrupt a call into C."""
@@ -65,7 +67,7 @@ class ThreadCall:
                 self._pending = True
                 return
             self._raised = True
-            _set_async_exc(ctypes.c_ulong(self._thread), CancelledError)
+            _set_async_exc(self._thread, CancelledError)
 
     def _raise_pending(self) -> None:
         with self._lock:

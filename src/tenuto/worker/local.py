@@ -42,6 +42,8 @@ class LocalAttempt:
     """Set when the workflow wants it to end."""
     on_started: Callable[[], None]
     """To be called when the attempt really begins, after it got its slot."""
+    expired: Callable[[], bool]
+    """Whether its time is up: its task is cancelled then."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -216,6 +218,7 @@ class _Series:
             start_to_close_ns=min(bounds, default=0),
             cancelled=self.cancelled,
             on_started=started,
+            expired=lambda: clock.struck is not None,
         )
         try:
             return await owner._runner.run_local(asked)

@@ -25,7 +25,7 @@ from tenuto.worker.executors import ThreadCall
 if TYPE_CHECKING:
     from tenuto.worker.attempt import Attempt
 
-RUN, CANCEL, STOP, HEARTBEAT, RESULT, ERROR = range(6)
+RUN, CANCEL, STOP, EXIT, HEARTBEAT, RESULT, ERROR = range(7)
 """First words of messages."""
 
 
@@ -164,7 +164,7 @@ class _Process:
             except (EOFError, OSError):
                 return self._died()
             except Exception as error:  # noqa: BLE001 - the call's end cannot be read: that is its end
-                word, told = ERROR, error
+                word, told = ERROR, (error, "")
             if word == HEARTBEAT:
                 if self._heartbeat is not None:
                     self._heartbeat(*told)
@@ -175,7 +175,10 @@ class _Process:
             if word == RESULT:
                 future.set_result(told)
             else:
-                future.set_exception(told)
+                raised, lines = told
+                if lines and raised.__cause__ is None:
+                    raised.__cause__ = RemoteTraceback(lines)
+                future.set_exception(raised)
 
     def _died(self) -> None:
         self.alive = False
@@ -193,8 +196,8 @@ class _Process:
 
     def close(self, wait: bool) -> None:
         """End it when its call is over; at once when none is."""
+        self._tell((EXIT, None))
         self.alive = False
-        self._connection.close()
         if wait:
             self._process.join(5)
 
@@ -230,13 +233,16 @@ class _FarSide:
                 return
             except Exception as error:  # noqa: BLE001 - told to the other side
                 # What was asked for cannot be read here: most likely a module that cannot be imported.
-                self._say(ERROR, error)
+                self._say_error(error)
                 continue
             if word == RUN:
                 self._cancelled, self._details = Flag(), None
                 self.calls.put(told)
             elif word == STOP:
                 self._stopping.set()
+            elif word == EXIT:
+                self.calls.put(None)
+                return
             elif word == CANCEL:
                 self._details = told
                 self._cancelled.set()
@@ -269,7 +275,7 @@ class _FarSide:
             call.interrupt()
 
     def _say_error(self, error: BaseException) -> None:
-        """Tell the error with what of its traceback can be told: the lines."""
+        """Tell the error, and its traceback in words: neither that nor its cause can be pickled."""
         import traceback
 
         lines = "".join(traceback.format_exception(error))
@@ -277,9 +283,7 @@ class _FarSide:
             pickle.dumps(error)
         except Exception:  # noqa: BLE001 - whatever a class does to itself
             error = ApplicationError(str(error), type=type(error).__name__)
-        if error.__cause__ is None and not isinstance(error, ApplicationError):
-            error.__cause__ = RemoteTraceback(lines)
-        self._say(ERROR, error)
+        self._say(ERROR, (error, lines))
 
     def _say(self, word: int, told: Any) -> None:
         message = pickle.dumps((word, told))

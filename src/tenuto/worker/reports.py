@@ -7,8 +7,9 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tenuto import activity
 from tenuto.activity import ActivityCancellationDetails
+from tenuto.activity import logger as activity_logger
+from tenuto.converter import encode_message
 from tenuto.exceptions import (
     ApplicationError,
     ApplicationErrorCategory,
@@ -43,7 +44,7 @@ class Reports:
         self.client = client
         self.namespace = client.namespace
         self.identity = identity
-        self.walks = converter.payload_codec is not None or converter.external_storage is not None
+        self.walks = converter.rewrites
         """Whether payloads are encoded once more before they leave."""
         self._stamp = build.stamp if build is not None else None
         self._deployment = build.options if build is not None else None
@@ -60,8 +61,6 @@ class Reports:
 
     async def _encode(self, message: Any, converter: DataConverter) -> None:
         if self.walks:
-            from tenuto.converter.walk import encode_message
-
             await encode_message(message, converter)
 
     # ---- ends -------------------------------------------------------------------------------------------------------
@@ -84,7 +83,7 @@ class Reports:
         try:
             await self._encode(request, attempt.converter)
         except Exception as broken:  # noqa: BLE001 - the attempt ends all the same
-            activity.logger.warning("The failure could not be encoded", exc_info=broken)
+            activity_logger.warning("The failure could not be encoded", exc_info=broken)
             request = workflowservice.RespondActivityTaskFailedRequest(task_token=attempt.told.task_token)
             request.failure.message = f"Failed encoding failure: {broken}"
             request.failure.application_failure_info.type = type(broken).__name__
@@ -154,10 +153,21 @@ def expected(error: BaseException) -> bool:
     return isinstance(error, ApplicationError) and error.category is ApplicationErrorCategory.BENIGN
 
 
+_OURS = ("tenuto.worker.", "asyncio.", "concurrent.futures.")
+
+
+def without_us(error: BaseException) -> BaseException:
+    """``error`` with a traceback that begins in the activity's code, if it got that far."""
+    part = error.__traceback__
+    while part is not None and part.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
+        part = part.tb_next
+    return error if part is None else error.with_traceback(part)
+
+
 def log_failure(error: BaseException) -> None:
     """Write the end of the running attempt to its log."""
     level = logging.DEBUG if expected(error) else logging.WARNING
-    activity.logger.log(level, "Completing activity as failed", exc_info=error)
+    activity_logger.log(level, "Completing activity as failed", exc_info=error)
 
 
 def describe(error: BaseException, told: failure.Failure, converter: DataConverter) -> None:
@@ -168,7 +178,7 @@ def describe(error: BaseException, told: failure.Failure, converter: DataConvert
     try:
         converter.failure_converter.to_failure(error, converter.payload_converter, told)
     except Exception as broken:  # noqa: BLE001 - the attempt ends all the same
-        activity.logger.warning("The failure could not be converted", exc_info=broken)
+        activity_logger.warning("The failure could not be converted", exc_info=broken)
         told.Clear()
         told.message = f"Failed building exception result: {broken}"
         told.application_failure_info.SetInParent()

@@ -1,0 +1,1 @@
+"""Activities: what their code sees, and how a worker runs them."""
