@@ -80,7 +80,8 @@ def live(
         assert not local.pending
         return result
 
-    return loop.run_until_complete(main())
+    result: LocalActivityResult = loop.run_until_complete(main())
+    return result
 
 
 def always(outcome: Callable[[], LocalOutcome]) -> Runner:

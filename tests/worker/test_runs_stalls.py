@@ -52,10 +52,14 @@ async def test_code_that_waits_without_the_processor_is_stopped_too() -> None:
 @on_a_real_loop
 async def test_on_a_thread_even_code_that_cannot_be_interrupted_is_given_up() -> None:
     never = threading.Event()
+
+    def waits() -> None:
+        never.wait()
+
     with ThreadPoolExecutor(1) as executor:
         driver = Driver(0.1, executor)
         with pytest.raises(StalledError) as caught:
-            await driver.do("w", [lambda: never.wait() and None])
+            await driver.do("w", [waits])
         assert "never.wait" in caught.value.stack
         never.set()
         assert await driver.do("w", [Completion]) == Completion()

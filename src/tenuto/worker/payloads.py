@@ -6,21 +6,15 @@ Without a codec and without external storage nothing here costs anything. This f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tenuto.converter import WorkflowSerializationContext
-from tenuto.wire import failure, update
+from tenuto.wire import failure
 
 if TYPE_CHECKING:
     from tenuto.converter import DataConverter
-    from tenuto.wire import Message, history, protocol
+    from tenuto.wire import Message, history
     from tenuto.wire import workflowservice as ws
-
-_CARRIED = {
-    f"type.googleapis.com/{kind.DESCRIPTOR.full_name}": kind
-    for kind in (update.Request, update.Acceptance, update.Rejection, update.Response)
-}
-"""What protocol messages carry, by type address."""
 
 
 class Payloads:
@@ -30,7 +24,7 @@ class Payloads:
         self._converter = converter
         self._namespace = namespace
         self._headers = headers
-        self.encoded = converter.payload_codec is not None or converter.external_storage is not None
+        self.encoded = converter.rewrites
         """Whether messages must be decoded and encoded at all."""
         probe = WorkflowSerializationContext(namespace=namespace, workflow_id="")
         self._contextual = converter.with_context(probe) is not converter
@@ -46,7 +40,7 @@ class Payloads:
         """``error`` as a message, not encoded. Never raises."""
         made = failure.Failure()
         try:
-            self._converter.failure_converter.to_failure(error, made, self._converter.payload_converter)
+            self._converter.failure_converter.to_failure(error, self._converter.payload_converter, made)
         except Exception as inner:  # noqa: BLE001 - an error that cannot be written is told in words
             made = failure.Failure(message=f"{error} (and it could not be converted: {inner})")
             made.application_failure_info.type = type(error).__name__
@@ -56,15 +50,10 @@ class Payloads:
         self, task: ws.PollWorkflowTaskQueueResponse, events: list[history.HistoryEvent]
     ) -> None:
         """Decode in place what came: ``events``, queries, updates. Raises whatever the codec does."""
-        messages: list[Message] = list(events)
+        messages: list[Message] = [*events, *task.messages, *task.queries.values()]
         if task.HasField("query"):
             messages.append(task.query)
-        messages.extend(task.queries.values())
-        carried = _unpack(task.messages)
-        messages.extend(content for _, content in carried)
         await self._decode(messages, task.workflow_execution.workflow_id)
-        for envelope, content in carried:
-            envelope.body.Pack(content)
 
     async def decode_events(self, events: Sequence[history.HistoryEvent], workflow_id: str) -> None:
         """Decode events in place. Raises whatever the codec does."""
@@ -78,29 +67,11 @@ class Payloads:
         workflow_id: str,
     ) -> None:
         """Encode in place what goes. Raises whatever the codec does."""
-        carried = _unpack(getattr(request, "messages", ()))
-        messages: list[Message] = [request, *(content for _, content in carried)]
-        await self._encode(messages, workflow_id)
-        for envelope, content in carried:
-            envelope.body.Pack(content)
+        from tenuto.converter.walk import encode_message
+
+        await encode_message(request, self.converter_for(workflow_id), headers=self._headers)
 
     async def _decode(self, messages: list[Message], workflow_id: str) -> None:
-        from tenuto.converter import walk
+        from tenuto.converter.walk import decode_message
 
-        await walk.decode_message(messages, self.converter_for(workflow_id), headers=self._headers)
-
-    async def _encode(self, messages: list[Message], workflow_id: str) -> None:
-        from tenuto.converter import walk
-
-        await walk.encode_message(messages, self.converter_for(workflow_id), headers=self._headers)
-
-
-def _unpack(envelopes: Any) -> list[tuple[protocol.Message, Message]]:
-    found: list[tuple[protocol.Message, Message]] = []
-    for envelope in envelopes:
-        kind = _CARRIED.get(envelope.body.type_url)
-        if kind is not None:
-            content = kind()
-            envelope.body.Unpack(content)
-            found.append((envelope, content))
-    return found
+        await decode_message(messages, self.converter_for(workflow_id), headers=self._headers)

@@ -401,7 +401,8 @@ class Runs:
             if reserved > len(response.activity_tasks):
                 self._eager.release(reserved - len(response.activity_tasks))
         if response.reset_history_event_id:
-            cached.processed = response.reset_history_event_id
+            # The task never was: its scheduling and its start will be other events. What came before them stays seen.
+            cached.processed = max(response.reset_history_event_id, cached.processed - 2)
         if answer.closed:
             self._evict(cached)
         returned = response.workflow_task

@@ -188,7 +188,7 @@ _watchdog = _Watchdog()
 
 def _throw(thread: int, error: type[BaseException] | None) -> None:
     """Have ``error`` raised in ``thread`` at its next step; None takes back one that was not raised yet."""
-    what = ctypes.py_object(error) if error is not None else None
+    what = ctypes.py_object(error) if error is not None else ctypes.py_object()  # null
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)
 
 
