@@ -170,9 +170,13 @@ class Histories:
     ) -> Page:
         """Exactly the last event of a closed run. Waits even when not told to, but then promises nothing more."""
         until = self._core.long_poll_until(call.deadline_at, self._core.limits.long_poll_ns)
-        watch = self._core.shards.watch(key)
+        watch = self._core.shards.watch(key, closings=True)
         try:
             while True:
+                if watch.closing is not None and watch.closing[0] == run_id:
+                    row = watch.closing[1]
+                    closing = splice.cut(row, row.last_event_id, row.last_event_id)
+                    return Page(closing if _follows_runs(call) else _as_continued(closing))
                 known = await self._ask(key, run_id)
                 run_id = known.run_id
                 if not known.open:

@@ -14,6 +14,9 @@ from tenuto.wire import history
 class Watch(Protocol):
     """Wakes when a chain commits. Create it *before* reading the state that is waited on; close it when done."""
 
+    closing: tuple[str, HistoryRow] | None
+    """The run that closed last while it was watched, and the stored row that ends with its closing event."""
+
     async def wait(self, deadline_at: int) -> bool:
         """True when the chain has committed since the last ``wait`` (or since creation); False at ``deadline_at`` (ns)."""
 
@@ -43,7 +46,8 @@ class Shards(Protocol):
     ) -> history.ActivityTaskScheduledEventAttributes:
         """What an activity was scheduled with (its input and header live in history only)."""
 
-    def watch(self, key: ChainKey) -> Watch: ...
+    def watch(self, key: ChainKey, closings: bool = False) -> Watch:
+        """``closings``: wake only when a run of the chain closes (or the shard has lost its memory)."""
 
     def listen(self, topic: str) -> Listener:
         """Topics: ``update/<run id>/<update id>`` and ``query/<query id>``."""

@@ -114,6 +114,8 @@ class Shard:
         self._done: list[Awaited] = []
         """Requests decided in this turn; answered after its commit."""
         self._records: dict[tuple[ChainKey, str], ClosedRun] = {}
+        self._uncommitted: set[ChainKey] = set()
+        """Chains that stand in memory as no store knows them yet."""
         """Closed runs loaded for this turn."""
 
     # ---- life -----------------------------------------------------------------------------------------------------------
@@ -192,9 +194,27 @@ class Shard:
             return await self._histories.reset(key, request)
         if not self._open:
             raise Rejected(Reason.UNAVAILABLE, UNAVAILABLE)
+        if type(request) is types.AskHistory and key not in self._uncommitted:
+            reply = self._ask_at_rest(key, request)
+            if reply is not None:
+                return reply
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._post(Awaited(key, request, future))
         return await future
+
+    def _ask_at_rest(self, key: ChainKey, request: types.AskHistory) -> types.HistoryReply | None:
+        """The answer of a chain in memory whose every decision is committed: it need not wait for a turn."""
+        entry = self._cache.get(key)
+        if entry is None or entry.chain is None:
+            return None
+        if request.run_id and request.run_id != entry.chain.current.run.run_id:
+            return None
+        stamp = self._stamp(key)
+        if stamp is None:
+            return None
+        reply = decide(key, entry.chain, request, stamp, None).reply
+        assert isinstance(reply, types.HistoryReply)
+        return reply
 
     def _post(self, awaited: Awaited) -> None:
         self._queue.append(awaited)
@@ -299,6 +319,7 @@ class Shard:
         awaited.outcome = draft.reply
         self._task_id = draft.next_task_id
         if draft.dirty:
+            self._uncommitted.add(awaited.key)
             rows = writes.add(entry, draft)
         else:
             rows = []
@@ -402,6 +423,7 @@ class Shard:
         return shown
 
     def _publish(self, folded: list[tuple[Entry, Draft]]) -> None:
+        self._uncommitted.clear()
         for entry, draft in folded:
             if not draft.runs and not draft.delete_chain:
                 continue
@@ -413,7 +435,8 @@ class Shard:
             if entry.chain is not None:
                 self._arm(entry)
             if draft.dirty:
-                self._waiters.committed(entry.key)
+                if self._waiters.watched(entry.key):
+                    self._waiters.committed(entry.key, _closing(draft))
                 if self._changed is not None:
                     self._changed(entry.key)
 
@@ -464,6 +487,7 @@ class Shard:
         else:
             log.exception("a turn failed; the shard reloads", exc_info=error)
         self._cache.clear()
+        self._uncommitted.clear()
         self._outbox.clear()
         self._waiters.memory_lost()
         self._refuse_all(self._done)
@@ -496,8 +520,8 @@ class Shard:
     ) -> history.ActivityTaskScheduledEventAttributes:
         return await self._histories.scheduled(key, run_id, scheduled_id)
 
-    def watch(self, key: ChainKey) -> ChainWatch:
-        return ChainWatch(self._waiters, key)
+    def watch(self, key: ChainKey, closings: bool = False) -> ChainWatch:
+        return ChainWatch(self._waiters, key, closings)
 
     def listen(self, topic: str) -> TopicListener:
         return TopicListener(self._waiters, topic)
@@ -523,6 +547,14 @@ class Shard:
     def credit(self, queue: Any, room: int) -> None:
         """Matching's callback: a queue has room again."""
         self._offers.credit(queue, room)
+
+
+def _closing(draft: Draft) -> tuple[str, HistoryRow] | None:
+    """The run that this draft closes, and the row with its closing event."""
+    for rd in draft.runs:
+        if not rd.run.open and rd.changed and rd.rows and rd.rows[-1][1] == rd.run.close_event_id:
+            return rd.run.run_id, HistoryRow(*rd.rows[-1])
+    return None
 
 
 def _settle(awaited: Awaited) -> None:

@@ -8,7 +8,7 @@ from collections import deque
 
 from tenuto.engine.types import Notice, QueryNotice, Reason, Rejected
 from tenuto.matching.types import Clock
-from tenuto.store.spi import ChainKey
+from tenuto.store.spi import ChainKey, HistoryRow
 
 
 class _Sleeper:
@@ -49,11 +49,13 @@ async def pause(clock: Clock, ns: int) -> None:
 class ChainWatch:
     """See `tenuto.shard.api.Watch`."""
 
-    __slots__ = ("_changed", "_key", "_sleeper", "_waiters")
+    __slots__ = ("_changed", "_key", "_sleeper", "_waiters", "closing", "closings")
 
-    def __init__(self, waiters: "Waiters", key: ChainKey) -> None:
+    def __init__(self, waiters: "Waiters", key: ChainKey, closings: bool = False) -> None:
         self._waiters = waiters
         self._key = key
+        self.closings = closings
+        self.closing: tuple[str, HistoryRow] | None = None
         self._sleeper = _Sleeper(waiters.clock)
         self._changed = False
         waiters.watches.setdefault(key, {})[self] = None
@@ -122,10 +124,17 @@ class Waiters:
         self.watches: dict[ChainKey, dict[ChainWatch, None]] = {}
         self.listeners: dict[str, dict[TopicListener, None]] = {}
 
-    def committed(self, key: ChainKey) -> None:
+    def watched(self, key: ChainKey) -> bool:
+        return key in self.watches
+
+    def committed(self, key: ChainKey, closing: tuple[str, HistoryRow] | None = None) -> None:
         watches = self.watches.get(key)
         if watches:
             for watch in tuple(watches):
+                if closing is not None:
+                    watch.closing = closing
+                elif watch.closings:
+                    continue
                 watch.notify()
 
     def publish(self, notice: Notice) -> None:
