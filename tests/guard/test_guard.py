@@ -133,6 +133,20 @@ def test_modules_may_do_anything_while_they_are_imported(
     del sys.modules["late_module"]
 
 
+def test_what_is_collected_meanwhile_may_clean_up_after_itself() -> None:
+    cleaned: list[float] = []
+
+    class Held:
+        def __del__(self) -> None:
+            cleaned.append(time.time())
+
+    def code() -> None:
+        Held()
+
+    in_workflow(code)
+    assert cleaned
+
+
 def test_time_zones_may_be_looked_up() -> None:
     ZoneInfo.clear_cache()
     moment = in_workflow(lambda: datetime(2024, 1, 1, tzinfo=UTC).astimezone(ZoneInfo("Europe/Berlin")))

@@ -10,7 +10,7 @@ import pytest
 
 from tenuto.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from tenuto.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
-from tenuto.testing import TimeSkippingConfig, WorkflowEnvironment
+from tenuto.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironment
 from tenuto.testing.checking import DeterminismWarning
 from tests.testing import flows
 
@@ -209,6 +209,19 @@ def test_time_jumps_only_when_asked_where_skipping_is_off() -> None:
                 assert await handle.result() == "all done"
 
     asyncio.run(run())
+
+
+def test_a_skipper_moves_the_time_of_a_clients_environment() -> None:
+    async def scene(env: WorkflowEnvironment) -> None:
+        skipper = TimeSkipper(env.client, config=TimeSkippingConfig(enabled=False))
+        async with env.worker(workflows=[flows.Slow]):
+            handle = await env.client.start_workflow(flows.Slow.run, 1, id="slow")
+            await skipper.fast_forward(handle, timedelta(hours=23))
+            assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+            skipper.config = TimeSkippingConfig()
+            assert await handle.result() == "all done"
+
+    _play(scene)
 
 
 def test_a_local_environment_keeps_real_time_and_can_keep_a_file(tmp_path: Any) -> None:

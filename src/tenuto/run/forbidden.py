@@ -204,7 +204,7 @@ EXCUSED = frozenset(
         "rich",
     ]
 )
-"""Whose calls cannot change a workflow's course: loading code, telling what happens, debugging."""
+"""Whose calls cannot change a workflow's course: loading code, telling what happens, debugging, cleaning up."""
 
 OWN = frozenset({"tenuto", "temporalio", "asyncio"})
 """Who may call anything on its own account."""

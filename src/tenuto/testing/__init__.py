@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tenuto.testing.activity import ActivityEnvironment as ActivityEnvironment
     from tenuto.testing.environment import FastForwardConfig as FastForwardConfig
+    from tenuto.testing.environment import TimeSkipper as TimeSkipper
     from tenuto.testing.environment import TimeSkippingConfig as TimeSkippingConfig
     from tenuto.testing.environment import WorkflowEnvironment as WorkflowEnvironment
 
-__all__ = ["ActivityEnvironment", "FastForwardConfig", "TimeSkippingConfig", "WorkflowEnvironment"]
+__all__ = [
+    "ActivityEnvironment",
+    "FastForwardConfig",
+    "TimeSkipper",
+    "TimeSkippingConfig",
+    "WorkflowEnvironment",
+]
 
 
 def __getattr__(name: str) -> Any:

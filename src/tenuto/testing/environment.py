@@ -19,7 +19,7 @@ from tenuto.converter import DataConverter
 from tenuto.limits import SECOND
 from tenuto.testing.asserting import AssertionInterceptor
 from tenuto.testing.skipping import PATIENCE_SECONDS
-from tenuto.testing.world import World
+from tenuto.testing.world import World, world_at
 from tenuto.transport.config import RetryConfig, TLSConfig
 
 if TYPE_CHECKING:
@@ -47,6 +47,47 @@ class TimeSkippingConfig:
     fast_forward_config: FastForwardConfig | None = None
     disable_propagation: bool = False
     max_session_skip_count: int = 0
+
+
+class TimeSkipper:
+    """Moves the time of the environment that a client belongs to. Raises ValueError for a client of anything else."""
+
+    def __init__(self, client: Client, *, config: TimeSkippingConfig | None = None) -> None:
+        world = world_at(client.service_client.config.target_host)
+        if world is None or world.clock is None:
+            raise ValueError(
+                "time can only be moved in an environment made by start_time_skipping, in this process"
+            )
+        self.client = client
+        self._world = world
+        self._off = False
+        self.config = config or TimeSkippingConfig()
+
+    @property
+    def config(self) -> TimeSkippingConfig:
+        """How time skips; set it to change that from now on."""
+        return self._config
+
+    @config.setter
+    def config(self, value: TimeSkippingConfig) -> None:
+        self._config = value
+        if value.enabled == self._off:
+            self._off = not value.enabled
+            self._world.hold(1 if self._off else -1)
+
+    async def fast_forward(self, handle: WorkflowHandle[Any, Any], duration: timedelta) -> None:
+        """Let time jump by ``duration``, for ``handle`` and everybody else."""
+        await self._world.sleep(round(duration.total_seconds() * SECOND))
+
+    async def get_current_time(self, handle: WorkflowHandle[Any, Any] | None = None) -> datetime:
+        """What time it is, in UTC."""
+        return datetime.fromtimestamp(await self._world.now() / SECOND, UTC)
+
+    @contextmanager
+    def with_time_skipping_disabled(self) -> Iterator[None]:
+        """While this is open, time does not jump for those who wait for results."""
+        with self._world.held():
+            yield
 
 
 class WorkflowEnvironment:

@@ -266,9 +266,14 @@ class WorldTransport:
         """The world belongs to its environment."""
 
 
+def world_at(url: str) -> World | None:
+    """The world of a client's target, while it is up."""
+    return _worlds.get(url)
+
+
 def transport_for(config: ConnectConfig) -> WorldTransport:
     """A way to the world that ``config.target_host`` names. Raises ValueError when it is not there (any more)."""
-    world = _worlds.get(config.target_host)
+    world = world_at(config.target_host)
     if world is None:
         raise ValueError(f"{config.target_host!r} is not a test environment of this process that is still up")
     return WorldTransport(world)
