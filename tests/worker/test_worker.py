@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -72,6 +73,7 @@ class Wire:
 
     def __init__(self, client: Client) -> None:
         self.calls: list[tuple[str, Message]] = []
+        self.answered: Counter[str] = Counter()
         self.refused: dict[str, RPCError] = {}
         service = client.service_client
         call = service.call
@@ -81,7 +83,9 @@ class Wire:
             refusal = self.refused.get(method)
             if refusal is not None:
                 raise refusal
-            return await call(method, request, **terms)
+            answer = await call(method, request, **terms)
+            self.answered[method] += 1
+            return answer
 
         service.call = watched  # type: ignore[method-assign]
 
@@ -242,7 +246,17 @@ async def test_the_service_is_told_that_a_worker_goes(client: Client) -> None:
     assert {goodbye.sticky_task_queue} == sticky and goodbye.sticky_task_queue.startswith("me-")
     assert goodbye.worker_instance_key == polls[0].worker_instance_key != ""
     assert list(goodbye.task_queue_types) == [1, 2] and goodbye.identity == "me"
-    assert [method for method, _ in wire.calls][-1] == "ShutdownWorker"
+    assert wire.calls[-1][0] == "ShutdownWorker"
+
+
+@story
+async def test_the_service_ends_the_polls_of_a_worker_that_goes_so_that_none_is_cancelled(
+    client: Client,
+) -> None:
+    wire = Wire(client)
+    async with Worker(client, task_queue="q", workflows=[Waiting], activities=[greet]):
+        await asyncio.sleep(0.05)
+    assert wire.answered["PollWorkflowTaskQueue"] == 5 and wire.answered["PollActivityTaskQueue"] == 5
 
 
 @story

@@ -43,9 +43,13 @@ class Workers:
     async def shutdown_worker(
         self, request: ws.ShutdownWorkerRequest, call: Call
     ) -> ws.ShutdownWorkerResponse:
-        """A worker goes: its sticky queue is refused at once, so that nothing waits for it."""
+        """A worker goes: its polls come back empty, so that they take no work with them when it hangs up, and its sticky
+        queue is refused at once, so that nothing waits for it."""
+        matching = self._core.matching
+        if request.worker_instance_key and request.task_queue:
+            matching.cancel_polls(call.namespace.id, request.worker_instance_key, request.task_queue)
         if request.sticky_task_queue:
-            self._core.matching.unload_sticky_named(call.namespace.id, request.sticky_task_queue)
+            matching.unload_sticky_named(call.namespace.id, request.sticky_task_queue)
         if request.HasField("worker_heartbeat"):
             self._remember(call, request.worker_heartbeat)
         return ws.ShutdownWorkerResponse()

@@ -62,8 +62,8 @@ WORKFLOW_QUEUE, ACTIVITY_QUEUE, NEXUS_QUEUE = 1, 2, 3
 """TaskQueueType."""
 POLLS_MAY_END_SECONDS = 5.0
 """How long polls may take to come back once the service was told that the worker goes, if it says that it ends them."""
-
-
+POLLS_MIGHT_END_SECONDS = 0.05
+"""The same for a service that may end them without having said so."""
 WORKFLOW_TASK_SECONDS = 10.0
 """How long workflow tasks may still take once all activities have ended."""
 
@@ -355,6 +355,9 @@ class Assembly:
                 f"described: {error.status.name}: {error.message}"
             ) from error
         self._capabilities = answer.namespace_info.capabilities
+        if self._capabilities.poller_autoscaling:
+            for poller in self._pollers:
+                poller.be_advised()
 
     async def stop(self) -> None:
         """End: no more polls; activities have their grace and are cancelled; everything at work is waited for."""
@@ -366,7 +369,8 @@ class Assembly:
             poller.close()
         if any(poller.loops for poller in self._pollers):
             await self._presence.say_goodbye()
-        patience = POLLS_MAY_END_SECONDS if self._capabilities.worker_poll_complete_on_shutdown else 0.0
+        promised = self._capabilities.worker_poll_complete_on_shutdown
+        patience = POLLS_MAY_END_SECONDS if promised else POLLS_MIGHT_END_SECONDS
         await asyncio.gather(*(poller.stop(patience) for poller in self._pollers))
         await self._finish_work()
         for task in self._tasks:

@@ -15,7 +15,7 @@ from tenuto.transport.config import RetryConfig
 from tenuto.transport.errors import RPCError
 from tenuto.transport.retry import EXPIRED, Kind, Tries
 from tenuto.wire import workflowservice as ws
-from tenuto.worker.scaling import Pace, Scale
+from tenuto.worker.scaling import AutoScale, Pace, Scale
 from tenuto.worker.slots import NORMAL, Permit, Slots
 from tenuto.worker.tuner import SlotInfo
 
@@ -92,6 +92,11 @@ class Poller(Generic[T]):
     def loops(self) -> int:
         """Loops there are."""
         return len(self._loops)
+
+    def be_advised(self) -> None:
+        """The service is known to advise on how many polls there should be."""
+        if isinstance(self._scale, AutoScale):
+            self._scale.advised = True
 
     def start(self) -> None:
         """Begin to poll."""

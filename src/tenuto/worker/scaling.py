@@ -51,13 +51,14 @@ class FixedScale:
 
 
 class AutoScale:
-    """Between a minimum and a maximum, as the server advises. ``advised``: the server is known to advise."""
+    """Between a minimum and a maximum, as the server advises."""
 
-    def __init__(self, behavior: PollerBehaviorAutoscaling, advised: bool = False) -> None:
+    def __init__(self, behavior: PollerBehaviorAutoscaling) -> None:
         self._minimum = behavior.minimum
         self._maximum = behavior.maximum
         self.target = behavior.initial
-        self._advised = advised
+        self.advised = False
+        """Whether the server is known to advise; then polls that find nothing are retired."""
         self._period_from = 0.0
         self._before = 0
         self._now = 0
@@ -66,11 +67,11 @@ class AutoScale:
     def answered(self, now: float, found: bool, advice: int | None) -> None:
         self._count(now, found)
         if advice is not None:
-            self._advised = True
+            self.advised = True
             if advice > 0 and not self._growing:
                 return
             self._move(advice)
-        elif not found and self._advised:
+        elif not found and self.advised:
             self._move(-1)
 
     def failed(self, status: RPCStatusCode) -> None:
@@ -95,10 +96,10 @@ class AutoScale:
             self._now += 1
 
 
-def scale_for(behavior: PollerBehavior, polls: int | None = None, advised: bool = False) -> Scale:
+def scale_for(behavior: PollerBehavior, polls: int | None = None) -> Scale:
     """The counting for ``behavior``; ``polls`` overrules the number of a simple maximum."""
     if isinstance(behavior, PollerBehaviorAutoscaling):
-        return AutoScale(behavior, advised)
+        return AutoScale(behavior)
     return FixedScale(behavior.maximum if polls is None else polls)
 
 
