@@ -176,6 +176,7 @@ EXCUSED = frozenset(
         "tokenize",
         "traceback",
         "inspect",
+        "weakref",
         "zoneinfo",
         "tracemalloc",
         "faulthandler",
