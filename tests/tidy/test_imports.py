@@ -28,8 +28,18 @@ LAW: dict[str, set[str]] = {
     "runtime": {"common", "exceptions"},
     "envconfig": {"common", "exceptions", "transport"},
     "client": {"common", "exceptions", "converter", "activity", "workflow", "transport", "runtime"},
-    "worker": {"common", "exceptions", "converter", "activity", "workflow", "run", "client", "transport", "runtime"},
-    "plugin": {"common", "exceptions", "converter", "activity", "workflow", "client", "worker"},
+    "worker": {
+        "common",
+        "exceptions",
+        "converter",
+        "activity",
+        "workflow",
+        "run",
+        "client",
+        "transport",
+        "runtime",
+    },
+    "plugin": {"common", "exceptions", "converter", "activity", "workflow", "transport", "client", "worker"},
     "contrib": {"common", "exceptions", "converter", "activity", "workflow", "client", "worker", "plugin"},
     "web": {"client"},
     "metrics": set(),
@@ -137,7 +147,13 @@ def test_database_drivers_are_known_to_store_adapters_alone() -> None:
 
 
 def test_no_module_is_dead() -> None:
-    doors = ("__main__", "tenuto.cli.main", "tenuto.store.conformance", "tenuto.testing.pytest_plugin")
+    doors = (
+        "__main__",
+        "tenuto.cli.main",
+        "tenuto.store.conformance",
+        "tenuto.testing.pytest_plugin",
+        "tenuto.plugin",
+    )
     known = {module.name for module in source()}
     used = {
         target

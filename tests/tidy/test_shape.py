@@ -8,7 +8,7 @@ from tests.tidy.tree import ROOT, SOURCE, Module, everything, functions, report,
 
 FILE_LINES = 600
 FUNCTION_LINES = 60
-LONG_FUNCTIONS: set[str] = set()
+LONG_FUNCTIONS: set[str] = {"tenuto.worker.worker:Worker.__init__"}
 """Functions that are tables in disguise, as `module:function`. Keep it short."""
 
 AVOIDED_NAMES = re.compile(r"(Manager|Helper|Util|Utils|Data|Impl)$")

@@ -25,8 +25,8 @@ from tenuto.worker import (
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
 )
+from tests.worker.house import new_id, story
 from tests.worker.programs import Calls, Greeting, greet, thread_name
-from tests.worker.test_worker import new_id, story
 
 
 class Trace(worker_room.Interceptor):

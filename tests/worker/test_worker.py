@@ -1,19 +1,14 @@
 """Workers at work, against the service in this very process: what they run, how they start, stop and fail."""
 
 import asyncio
-import uuid
-from collections import Counter
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from tenuto.client import Client
 from tenuto.common import VersioningBehavior, WorkerDeploymentVersion
 from tenuto.transport.errors import RPCError, RPCStatusCode
-from tenuto.wire import Message
 from tenuto.wire import workflowservice as ws
 from tenuto.worker import (
     CustomSlotSupplier,
@@ -29,6 +24,7 @@ from tenuto.worker import (
     WorkerDeploymentConfig,
     WorkerTuner,
 )
+from tests.worker.house import Wire, new_id, story
 from tests.worker.programs import (
     Calls,
     Greeting,
@@ -38,65 +34,7 @@ from tests.worker.programs import (
     greet,
     quadruple,
     thread_name,
-    until_shutdown,
-    wait_for_ever,
 )
-
-T = TypeVar("T")
-
-
-def story(test: Callable[[Client], Awaitable[None]]) -> Callable[[], None]:
-    """A test that gets a client of a fresh service in this process."""
-
-    async def run() -> None:
-        client = await Client.connect(f"memory://{uuid.uuid4().hex}")
-        try:
-            async with asyncio.timeout(30):
-                await test(client)
-        finally:
-            await client.close()
-
-    def wrapped() -> None:
-        asyncio.run(run())
-
-    wrapped.__name__ = test.__name__
-    wrapped.__doc__ = test.__doc__
-    return wrapped
-
-
-def new_id() -> str:
-    return f"w-{uuid.uuid4().hex}"
-
-
-class Wire:
-    """Stands between a client and its service: counts calls, and can be told to refuse some."""
-
-    def __init__(self, client: Client) -> None:
-        self.calls: list[tuple[str, Message]] = []
-        self.answered: Counter[str] = Counter()
-        self.refused: dict[str, RPCError] = {}
-        service = client.service_client
-        call = service.call
-
-        async def watched(method: str, request: Message, **terms: Any) -> Any:
-            self.calls.append((method, request))
-            refusal = self.refused.get(method)
-            if refusal is not None:
-                raise refusal
-            answer = await call(method, request, **terms)
-            self.answered[method] += 1
-            return answer
-
-        service.call = watched  # type: ignore[method-assign]
-
-    def requests(self, method: str) -> list[Any]:
-        return [request for name, request in self.calls if name == method]
-
-
-def refuse_namespace(client: Client) -> None:
-    """There is no such namespace."""
-    Wire(client).refused["DescribeNamespace"] = RPCError("not found", RPCStatusCode.NOT_FOUND, b"")
-
 
 # ---- running ---------------------------------------------------------------------------------------------------------
 
@@ -196,185 +134,6 @@ async def test_several_workers_share_a_client(client: Client) -> None:
     ):
         name = await client.execute_workflow(Calls.run, "thread_name", id=new_id(), task_queue="q")
         assert name.startswith("tenuto")
-
-
-# ---- stopping --------------------------------------------------------------------------------------------------------
-
-
-@story
-async def test_shutdown_ends_run(client: Client) -> None:
-    worker = Worker(client, task_queue="q", activities=[greet])
-    running = asyncio.create_task(worker.run())
-    await asyncio.sleep(0.05)
-    assert worker.is_running
-    await worker.shutdown()
-    assert worker.is_shutdown
-    await running
-    await worker.shutdown()
-    with pytest.raises(RuntimeError, match="runs once"):
-        await worker.run()
-
-
-@story
-async def test_a_worker_told_to_stop_before_it_runs_ends_at_once(client: Client) -> None:
-    worker = Worker(client, task_queue="q", activities=[greet])
-    await worker.shutdown()
-    assert not worker.is_shutdown
-    await worker.run()
-    assert worker.is_shutdown
-
-
-@story
-async def test_cancelling_run_shuts_the_worker_down(client: Client) -> None:
-    worker = Worker(client, task_queue="q", activities=[greet])
-    running = asyncio.create_task(worker.run())
-    await asyncio.sleep(0.05)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert worker.is_shutdown
-
-
-@story
-async def test_the_service_is_told_that_a_worker_goes(client: Client) -> None:
-    wire = Wire(client)
-    async with Worker(client, task_queue="q", workflows=[Waiting], activities=[greet], identity="me"):
-        await asyncio.sleep(0.05)
-    (goodbye,) = wire.requests("ShutdownWorker")
-    polls = wire.requests("PollWorkflowTaskQueue")
-    sticky = {poll.task_queue.name for poll in polls if poll.task_queue.normal_name}
-    assert {goodbye.sticky_task_queue} == sticky and goodbye.sticky_task_queue.startswith("me-")
-    assert goodbye.worker_instance_key == polls[0].worker_instance_key != ""
-    assert list(goodbye.task_queue_types) == [1, 2] and goodbye.identity == "me"
-    assert wire.calls[-1][0] == "ShutdownWorker"
-
-
-@story
-async def test_the_service_ends_the_polls_of_a_worker_that_goes_so_that_none_is_cancelled(
-    client: Client,
-) -> None:
-    wire = Wire(client)
-    async with Worker(client, task_queue="q", workflows=[Waiting], activities=[greet]):
-        await asyncio.sleep(0.05)
-    assert wire.answered["PollWorkflowTaskQueue"] == 5 and wire.answered["PollActivityTaskQueue"] == 5
-
-
-@story
-async def test_another_worker_takes_over_at_once_after_a_shutdown(client: Client) -> None:
-    handle = None
-    async with Worker(client, task_queue="q", workflows=[Waiting]):
-        handle = await client.start_workflow(Waiting.run, id=new_id(), task_queue="q")
-        assert await handle.query(Waiting.is_open) is False
-    async with Worker(client, task_queue="q", workflows=[Waiting]):
-        await handle.signal(Waiting.let)
-        async with asyncio.timeout(5):
-            assert await handle.result() == "opened"
-
-
-@story
-async def test_activities_are_told_of_a_shutdown_and_have_their_grace(client: Client) -> None:
-    worker = Worker(
-        client,
-        task_queue="q",
-        activities=[until_shutdown],
-        graceful_shutdown_timeout=timedelta(seconds=20),
-    )
-    async with Worker(client, task_queue="q", workflows=[Calls]):
-        async with worker:
-            handle = await client.start_workflow(Calls.run, "until_shutdown", id=new_id(), task_queue="q")
-            await _started(handle)
-        assert await handle.result() == "told"
-
-
-@story
-async def test_activities_are_cancelled_when_their_grace_is_over(client: Client) -> None:
-    worker = Worker(client, task_queue="q", activities=[wait_for_ever])
-    async with Worker(client, task_queue="q", workflows=[Calls]):
-        async with worker:
-            handle = await client.start_workflow(Calls.run, "wait_for_ever", id=new_id(), task_queue="q")
-            await _started(handle)
-        assert await handle.result() == "cancelled, worker_shutdown=True"
-
-
-async def _started(handle: Any) -> None:
-    while True:
-        described = await handle.describe()
-        if any(one.state == 2 for one in described.raw_description.pending_activities):
-            return
-        await asyncio.sleep(0.01)
-
-
-# ---- failing ---------------------------------------------------------------------------------------------------------
-
-
-@story
-async def test_a_namespace_that_is_not_there_fails_the_worker(client: Client) -> None:
-    refuse_namespace(client)
-    worker = Worker(client, task_queue="q", activities=[greet])
-    with pytest.raises(
-        RuntimeError, match="Worker validation failed: Namespace default was not found"
-    ) as caught:
-        await worker.run()
-    assert isinstance(caught.value.__cause__, RPCError)
-    assert worker.is_shutdown
-
-
-@story
-async def test_a_worker_that_fails_cancels_its_block_and_raises_there(client: Client) -> None:
-    refuse_namespace(client)
-    told: list[BaseException] = []
-
-    async def on_fatal(error: BaseException) -> None:
-        told.append(error)
-        raise KeyError("is logged")
-
-    with pytest.raises(RuntimeError, match="Worker validation failed"):
-        async with Worker(client, task_queue="q", activities=[greet], on_fatal_error=on_fatal):
-            await asyncio.sleep(30)
-    assert len(told) == 1
-    task = asyncio.current_task()
-    assert task is not None and task.cancelling() == 0
-
-
-@story
-async def test_an_error_of_the_block_comes_before_the_workers(client: Client) -> None:
-    with pytest.raises(KeyError):
-        async with Worker(client, task_queue="q", activities=[greet]) as worker:
-            raise KeyError("block")
-    assert worker.is_shutdown
-
-
-@story
-async def test_a_broken_executor_is_fatal(client: Client) -> None:
-    executor = ThreadPoolExecutor(100)
-
-    def broken(*args: Any, **kwargs: Any) -> Any:
-        from concurrent.futures import BrokenExecutor
-
-        raise BrokenExecutor("gone")
-
-    executor.submit = broken  # type: ignore[method-assign]
-    from concurrent.futures import BrokenExecutor
-
-    with pytest.raises(BrokenExecutor):
-        async with Worker(
-            client, task_queue="q", workflows=[Calls], activities=[thread_name], activity_executor=executor
-        ):
-            await client.execute_workflow(Calls.run, "thread_name", id=new_id(), task_queue="q")
-
-
-@story
-async def test_polls_survive_a_service_that_is_away_for_a_while(client: Client) -> None:
-    wire = Wire(client)
-    async with Worker(client, task_queue="q", workflows=[Greeting], activities=[greet]):
-        await asyncio.sleep(0.05)
-        away = RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
-        wire.refused = {"PollWorkflowTaskQueue": away, "PollActivityTaskQueue": away}
-        first = await client.execute_workflow(Greeting.run, "1", id=new_id(), task_queue="q")
-        running = asyncio.create_task(client.execute_workflow(Greeting.run, "2", id=new_id(), task_queue="q"))
-        await asyncio.sleep(0.3)
-        wire.refused = {}
-        assert (first, await running) == ("Hello, 1!", "Hello, 2!")
 
 
 # ---- registration ----------------------------------------------------------------------------------------------------
