@@ -10,6 +10,7 @@ modules load, a placeholder stands in for that front door; it becomes the real o
 """
 
 import importlib
+import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
@@ -98,7 +99,7 @@ def load_services() -> None:
 
 
 def service_module(name: str) -> ModuleType:
-    """The module with the requests and answers of a service, by its full name as in ``temporal.api.testservice.v1.TestService``.
+    """The module with the requests and answers of a service, as in ``temporal.api.testservice.v1.TestService``.
 
     The rarer services are loaded when asked for. Raises KeyError for a service that is not known.
     """
@@ -113,6 +114,47 @@ _SERVICE_MODULES = {
     "temporal.api.cloud.cloudservice.v1.CloudService": f"{_API}.cloud.cloudservice.v1.request_response_pb2",
     "grpc.health.v1.Health": "grpc_health.v1.health_pb2",
 }
+
+
+class _Shared(importlib.abc.Loader):
+    """Answers for ``<alias>.X`` with the very module ``temporalio.api.X``."""
+
+    def __init__(self, real: str) -> None:
+        self._real = real
+        self._own: tuple[Any, Any] | None = None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self._real)
+        self._own = module.__spec__, module.__loader__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # It is loaded already, under its own name, and shall go on to know itself by that.
+        assert self._own is not None
+        module.__spec__, module.__loader__ = self._own
+
+
+class _Sharing(importlib.abc.MetaPathFinder):
+    def __init__(self, alias: str) -> None:
+        self._prefix = f"{alias}."
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if not fullname.startswith(self._prefix):
+            return None
+        real = f"{_API}.{fullname.removeprefix(self._prefix)}"
+        found = importlib.util.find_spec(real)
+        if found is None:
+            return None
+        is_package = found.submodule_search_locations is not None
+        return importlib.machinery.ModuleSpec(fullname, _Shared(real), is_package=is_package)
+
+
+def share_messages(alias: str) -> None:
+    """From now on ``import <alias>.common.v1`` gives the module with the official messages, itself and no copy."""
+    if not any(isinstance(finder, _Sharing) and finder._prefix == f"{alias}." for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Sharing(alias))
 
 
 __all__ = [
@@ -153,6 +195,7 @@ __all__ = [
     "sdk_storage",
     "sdk_workflow_metadata",
     "service_module",
+    "share_messages",
     "taskqueue",
     "timestamp_pb2",
     "update",

@@ -1,0 +1,1 @@
+from temporalio.api.activity.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.batch.v1 import *

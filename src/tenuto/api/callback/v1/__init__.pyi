@@ -1,0 +1,1 @@
+from temporalio.api.callback.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.cloud.account.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.cloud.auditlog.v1 import *

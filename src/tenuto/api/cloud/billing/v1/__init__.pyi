@@ -1,0 +1,1 @@
+from temporalio.api.cloud.billing.v1 import *

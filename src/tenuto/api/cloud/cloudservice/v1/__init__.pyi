@@ -1,0 +1,1 @@
+from temporalio.api.cloud.cloudservice.v1 import *

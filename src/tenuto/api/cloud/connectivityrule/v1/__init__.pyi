@@ -1,0 +1,1 @@
+from temporalio.api.cloud.connectivityrule.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.cloud.identity.v1 import *

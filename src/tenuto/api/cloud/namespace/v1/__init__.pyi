@@ -1,0 +1,1 @@
+from temporalio.api.cloud.namespace.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.cloud.nexus.v1 import *

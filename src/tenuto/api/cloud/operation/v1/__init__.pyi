@@ -1,0 +1,1 @@
+from temporalio.api.cloud.operation.v1 import *

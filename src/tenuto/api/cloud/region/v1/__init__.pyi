@@ -1,0 +1,1 @@
+from temporalio.api.cloud.region.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.cloud.resource.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.cloud.sink.v1 import *

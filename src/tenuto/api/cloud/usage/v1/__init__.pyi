@@ -1,0 +1,1 @@
+from temporalio.api.cloud.usage.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.cluster.v1 import *

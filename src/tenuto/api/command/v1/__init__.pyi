@@ -1,0 +1,1 @@
+from temporalio.api.command.v1 import *

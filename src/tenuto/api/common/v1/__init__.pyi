@@ -1,0 +1,1 @@
+from temporalio.api.common.v1 import *

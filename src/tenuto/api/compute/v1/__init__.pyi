@@ -1,0 +1,1 @@
+from temporalio.api.compute.v1 import *

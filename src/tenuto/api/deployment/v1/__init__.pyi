@@ -1,0 +1,1 @@
+from temporalio.api.deployment.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.enums.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.errordetails.v1 import *

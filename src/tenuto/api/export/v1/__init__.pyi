@@ -1,0 +1,1 @@
+from temporalio.api.export.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.failure.v1 import *

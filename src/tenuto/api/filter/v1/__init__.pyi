@@ -1,0 +1,1 @@
+from temporalio.api.filter.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.history.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.interaction.v1 import *

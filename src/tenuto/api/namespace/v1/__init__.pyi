@@ -1,0 +1,1 @@
+from temporalio.api.namespace.v1 import *

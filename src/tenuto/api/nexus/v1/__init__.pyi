@@ -1,0 +1,1 @@
+from temporalio.api.nexus.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.nexusoperation.v1 import *

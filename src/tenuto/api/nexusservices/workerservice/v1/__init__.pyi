@@ -1,0 +1,1 @@
+from temporalio.api.nexusservices.workerservice.v1 import *

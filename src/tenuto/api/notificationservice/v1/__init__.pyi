@@ -1,0 +1,1 @@
+from temporalio.api.notificationservice.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.operatorservice.v1 import *

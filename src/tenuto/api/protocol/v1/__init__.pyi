@@ -1,0 +1,1 @@
+from temporalio.api.protocol.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.protometa.v1 import *

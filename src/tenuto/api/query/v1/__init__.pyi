@@ -1,0 +1,1 @@
+from temporalio.api.query.v1 import *

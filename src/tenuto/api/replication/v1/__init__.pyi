@@ -1,0 +1,1 @@
+from temporalio.api.replication.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.rules.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.schedule.v1 import *

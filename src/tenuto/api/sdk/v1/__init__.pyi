@@ -1,0 +1,1 @@
+from temporalio.api.sdk.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.taskqueue.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.testservice.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.update.v1 import *

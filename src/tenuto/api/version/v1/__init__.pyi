@@ -1,0 +1,1 @@
+from temporalio.api.version.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.worker.v1 import *

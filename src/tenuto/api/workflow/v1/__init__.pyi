@@ -1,0 +1,1 @@
+from temporalio.api.workflow.v1 import *

@@ -1,0 +1,1 @@
+from temporalio.api.workflowservice.v1 import *
