@@ -75,6 +75,7 @@ from temporalio.api.failure.v1 import message_pb2 as failure  # noqa: E402
 from temporalio.api.filter.v1 import message_pb2 as filter  # noqa: E402, A004
 from temporalio.api.history.v1 import message_pb2 as history  # noqa: E402
 from temporalio.api.namespace.v1 import message_pb2 as namespace  # noqa: E402
+from temporalio.api.nexus.v1 import message_pb2 as nexus  # noqa: E402
 from temporalio.api.operatorservice.v1 import request_response_pb2 as operatorservice  # noqa: E402
 from temporalio.api.protocol.v1 import message_pb2 as protocol  # noqa: E402
 from temporalio.api.query.v1 import message_pb2 as query  # noqa: E402
@@ -185,6 +186,7 @@ __all__ = [
     "history",
     "load_services",
     "namespace",
+    "nexus",
     "operatorservice",
     "protocol",
     "query",

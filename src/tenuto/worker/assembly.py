@@ -10,7 +10,7 @@ import logging
 import uuid
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -35,11 +35,20 @@ from tenuto.worker.eager import EagerActivities, workflow_slot
 from tenuto.worker.interceptor import Interceptor
 from tenuto.worker.pollers import Poller
 from tenuto.worker.presence import Occupied, Presence
-from tenuto.worker.requests import activity_poll, workflow_poll
+from tenuto.worker.requests import activity_poll, nexus_poll, workflow_poll
 from tenuto.worker.resources import Room
 from tenuto.worker.runs import Runs
 from tenuto.worker.scaling import Pace, scale_for, split
-from tenuto.worker.slots import NORMAL, STICKY, ActivitySlot, Reserve, Slots, WorkflowSlot, slots_for
+from tenuto.worker.slots import (
+    NORMAL,
+    STICKY,
+    ActivitySlot,
+    NexusSlot,
+    Reserve,
+    Slots,
+    WorkflowSlot,
+    slots_for,
+)
 from tenuto.worker.tuner import (
     DEFAULT_RESOURCE_SLOTS_MAXIMUM,
     FixedSizeSlotSupplier,
@@ -52,6 +61,7 @@ from tenuto.worker.worker_metrics import WorkerMetrics
 if TYPE_CHECKING:
     from tenuto.client import Client
     from tenuto.runtime import Runtime
+    from tenuto.worker.nexus import NexusTasks
     from tenuto.worker.plugin import Plugin
 
     Capabilities = wire_namespace.NamespaceInfo.Capabilities
@@ -105,6 +115,8 @@ class Assembly:
         self._slots = self._all_slots()
         self._activities = self._make_activities()
         self._eager: EagerActivities | None = None
+        self._nexus: NexusTasks | None = None
+        self._own_executor: ThreadPoolExecutor | None = None
         self._runs: Runs | None = None
         self._presence = self._make_presence()
         self._make_pollers()
@@ -180,6 +192,8 @@ class Assembly:
             types.append(WORKFLOW_QUEUE)
         if self._polls_activities:
             types.append(ACTIVITY_QUEUE)
+        if self._config.get("nexus_service_handlers"):
+            types.append(NEXUS_QUEUE)
         return Presence(
             client=lambda: self.client.service_client,
             namespace=self._namespace,
@@ -193,6 +207,7 @@ class Assembly:
             occupied={
                 "workflow_task_slots_info": Occupied(self._slots["workflow"]),
                 "activity_task_slots_info": Occupied(self._slots["activity"]),
+                "nexus_task_slots_info": Occupied(self._slots["nexus"]),
                 "local_activity_slots_info": Occupied(self._slots["local-activity"]),
             },
             cached=lambda: self._runs.cached if self._runs is not None else 0,
@@ -203,7 +218,9 @@ class Assembly:
         return bool(self._config.get("activities")) and not self._config.get("no_remote_activities")
 
     def _make_pollers(self) -> None:
-        workflow, activity, _ = poller_behaviors(self._config)
+        workflow, activity, nexus = poller_behaviors(self._config)
+        if self._config.get("nexus_service_handlers"):
+            self._make_nexus_poller(nexus)
         if self._polls_activities:
             self._make_activity_poller(activity)
         if self.definitions:
@@ -246,6 +263,36 @@ class Assembly:
                 open=lambda: self._open,
                 pace=pace,
             )
+
+    def _make_nexus_poller(self, behavior: PollerBehavior) -> None:
+        from tenuto.worker.nexus import NexusTasks
+
+        config = self._config
+        executor = config.get("nexus_task_executor")
+        if executor is None:
+            threads = most_at_once(self._suppliers.nexus) or DEFAULT_RESOURCE_SLOTS_MAXIMUM
+            executor = self._own_executor = ThreadPoolExecutor(max(1, threads), "tenuto-nexus")
+        self._nexus = NexusTasks(
+            client=self.client,
+            handlers=config.get("nexus_service_handlers", ()),
+            data_converter=self.client.config(active_config=True)["data_converter"],
+            identity=self._identity,
+            executor=executor,
+            interceptors=self._interceptors,
+        )
+        request = nexus_poll(
+            self._namespace, self._queue, self._identity, self._build, self._presence.instance_key
+        )
+        poller: Poller[ws.PollNexusTaskQueueResponse] = Poller(
+            f"Nexus tasks of {self._queue}",
+            ask=self._asker("PollNexusTaskQueue", request),
+            handle=self._nexus.run,
+            slots=self._slots["nexus"],
+            scale=scale_for(behavior),
+            on_fatal=self._on_fatal,
+            describe=_nexus_slot_of,
+        )
+        self._add_poller("nexus_poller_info", poller, behavior)
 
     def _make_runs(self) -> Runs:
         config = self._config
@@ -384,7 +431,9 @@ class Assembly:
             await activities.drain(self._config.get("graceful_shutdown_timeout", timedelta()))
         for poller in self._pollers:
             # What takes longer than the service waits for it is in vain.
-            await poller.drain(WORKFLOW_TASK_SECONDS if poller.name.startswith("workflow") else None)
+            await poller.drain(None if poller.name.startswith("activities") else WORKFLOW_TASK_SECONDS)
+        if self._own_executor is not None:
+            self._own_executor.shutdown(wait=False, cancel_futures=True)
         if activities is not None:
             await activities.drain()
         if self._runs is not None:
@@ -401,12 +450,20 @@ class Assembly:
             self._runs.client = client
         if self._activities is not None:
             self._activities.client = client
+        if self._nexus is not None:
+            self._nexus.client = client
         if self._withdraw is not None:
             self._withdraw()
 
 
 def _workflow_slot_of(task: ws.PollWorkflowTaskQueueResponse, sticky: bool) -> WorkflowSlot:
     return WorkflowSlot(task.workflow_type.name, sticky)
+
+
+def _nexus_slot_of(task: ws.PollNexusTaskQueueResponse) -> NexusSlot:
+    request = task.request
+    asked = request.start_operation if request.HasField("start_operation") else request.cancel_operation
+    return NexusSlot(asked.service, asked.operation)
 
 
 def _warn_if_too_few_threads(executor: Executor | None, most: int | None) -> None:

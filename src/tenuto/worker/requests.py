@@ -45,3 +45,17 @@ def activity_poll(
     if per_second is not None:
         request.task_queue_metadata.max_tasks_per_second.CopyFrom(wrappers_pb2.DoubleValue(value=per_second))
     return request
+
+
+def nexus_poll(
+    namespace: str, queue: str, identity: str, build: Build, instance_key: str
+) -> ws.PollNexusTaskQueueRequest:
+    """A poll for Nexus tasks."""
+    return ws.PollNexusTaskQueueRequest(
+        namespace=namespace,
+        task_queue=taskqueue.TaskQueue(name=queue, kind=enums_queue.TASK_QUEUE_KIND_NORMAL),
+        identity=identity,
+        worker_instance_key=instance_key,
+        worker_version_capabilities=build.capabilities,
+        deployment_options=build.options,
+    )
