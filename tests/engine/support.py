@@ -94,6 +94,7 @@ class World:
         assert self.agenda is not None
         fresh = agenda.Agenda(self.chain, self.now)
         assert fresh.ready == self.agenda.ready, "ready activities differ from those derived"
+        assert fresh.started == self.agenda.started, "activities in hand differ from those derived"
         assert fresh.next_due(self.chain) == self.agenda.next_due(self.chain), (
             "the alarm differs from the one derived"
         )

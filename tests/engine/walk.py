@@ -406,6 +406,11 @@ def report_activity(walk: Walk) -> Any:
 # ---- the world ----------------------------------------------------------------------------------------------------------
 
 
+def lose_workers(walk: Walk) -> Any:
+    """All workers are gone, or only those that have been at it for a while."""
+    return types.WorkersLost(walk.now - walk.rng.choice((-1, 0, 5)) * SECOND)
+
+
 def tick(walk: Walk) -> Any:
     """The alarm, rung in time or late; sometimes for no reason."""
     if walk.chain is None or walk.agenda is None:
@@ -470,6 +475,7 @@ WEIGHTED: dict[Callable[[Walk], Any], float] = {
     fail_task: 1.2,
     report_activity: 3,
     tick: 3.5,
+    lose_workers: 0.3,
     deliver: 1.5,
     hear_child: 0.7,
     first_task: 0.3,

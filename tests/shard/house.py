@@ -22,10 +22,11 @@ from tests.engine.support import NAMESPACE, start_message, token_of
 class House:
     """One disk, and the shard that stands on it at the moment."""
 
-    def __init__(self, cache_bytes: int = 1 << 20) -> None:
+    def __init__(self, cache_bytes: int = 1 << 20, workers_inside: bool = False) -> None:
         self.clock = ManualClock()
         self.disk = MemoryDisk()
         self.cache_bytes = cache_bytes
+        self.workers_inside = workers_inside
         self.faults: list[tuple[str, Fault]] = []
         """What the next calls of these verbs meet, in order."""
         self._entropy = random.Random(1)
@@ -46,6 +47,7 @@ class House:
             self.matching,
             self._entropy.randbytes,
             cache_bytes=self.cache_bytes,
+            workers_inside=self.workers_inside,
         )
         self.matching.refused = self.shard.refused
         self.matching.credit = self.shard.credit
@@ -150,11 +152,11 @@ def child(workflow_id: str) -> wire_command.Command:
     return command
 
 
-def told(story: Callable[[House], Awaitable[None]]) -> None:
+def told(story: Callable[[House], Awaitable[None]], *, workers_inside: bool = False) -> None:
     """Run a test's story on a fresh house."""
 
     async def run() -> None:
-        house = await House().open()
+        house = await House(workers_inside=workers_inside).open()
         try:
             await story(house)
         finally:
