@@ -73,6 +73,7 @@ class Forms:
         self._identity = identity
         self._stamp = build.stamp
         self._deployment = build.options
+        self._versioned = build.deployment_versioning
         self._sticky: taskqueue.StickyExecutionAttributes | None = None
         if sticky_queue:
             timeout = duration_pb2.Duration()
@@ -96,7 +97,7 @@ class Forms:
             force_create_new_workflow_task=and_go_on,
             worker_version_stamp=self._stamp,
             messages=answer.messages,
-            versioning_behavior=answer.versioning_behavior,  # type: ignore[arg-type]
+            versioning_behavior=answer.versioning_behavior if self._versioned else 0,  # type: ignore[arg-type]
             deployment_options=self._deployment,
             namespace=self._namespace,
             identity=self._identity,

@@ -6,7 +6,7 @@ This file must never drive a run, and must never talk to a server.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class Cached:
     """A run and where it stands. ``processed`` is the id of the last event it was shown."""
 
     __slots__ = (
-        "busy",
+        "began_at",
         "dropped",
         "locals",
         "named",
@@ -36,7 +36,8 @@ class Cached:
         self.workflow_id = workflow_id
         self.workflow_type = workflow_type
         self.processed = 0
-        self.busy = False
+        self.began_at = 0
+        """When the run began, in ns."""
         self.dropped = False
         self.named = False
         """Whether history already says which framework of which version works on it."""
@@ -47,7 +48,7 @@ class Cached:
 
 
 class Cache:
-    """At most ``limit`` idle runs. Busy ones count too but stay."""
+    """At most ``limit`` runs; those at work count too but stay."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -74,10 +75,10 @@ class Cache:
         del self._runs[cached.run_id]
         return True
 
-    def surplus(self) -> Iterator[Cached]:
-        """Idle runs beyond the limit, already taken out."""
+    def surplus(self, busy: Callable[[str], bool]) -> Iterator[Cached]:
+        """Runs beyond the limit, already taken out, but for those that ``busy`` says are at work, by run id."""
         while len(self._runs) > self.limit:
-            cached = next((cached for cached in self._runs.values() if not cached.busy), None)
+            cached = next((cached for cached in self._runs.values() if not busy(cached.run_id)), None)
             if cached is None:
                 return
             del self._runs[cached.run_id]

@@ -14,25 +14,27 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
 from tenuto.exceptions import FailureError
 from tenuto.run.history import HistoryGap, check_ids, cut
 from tenuto.run.run import Run
 from tenuto.run.types import Activation, Completion, QueryAnswer, TaskFailure
-from tenuto.transport.errors import RPCError, RPCStatusCode
+from tenuto.transport.errors import RPCError
 from tenuto.wire import enums_failed
-from tenuto.wire import failure as wire_failure
 from tenuto.wire import workflowservice as ws
 from tenuto.worker import fetching
-from tenuto.worker.answers import Answer, Forms, add_query_results, eager_ones
+from tenuto.worker.answers import Answer, Forms
 from tenuto.worker.cache import Cache, Cached
 from tenuto.worker.driving import Driver, StalledError
 from tenuto.worker.interceptor import Interceptor, workflow_interceptors
 from tenuto.worker.local import LocalRunner, Locals
 from tenuto.worker.payloads import Payloads
 from tenuto.worker.registry import SDK_NAME, Registry
+from tenuto.worker.replies import EagerSlots, Replies, TaskFailed, tell_refused
+from tenuto.worker.turnstile import Turnstile
+from tenuto.worker.workflow_metrics import WorkflowMetrics
 
 if TYPE_CHECKING:
     from tenuto.client import Client
@@ -50,33 +52,7 @@ logger = logging.getLogger("tenuto.worker")
 HEARTBEAT_AT = 0.8
 """Of a workflow task's timeout: then it is answered although local activities are at work, and another asked for."""
 SLOW_SECONDS = 5.0
-_UNHANDLED = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
 _NONDETERMINISM = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
-_TOO_LARGE = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_GRPC_MESSAGE_TOO_LARGE
-
-
-class EagerSlots(Protocol):
-    """Room for activities that are started with the answer to a workflow task."""
-
-    def reserve(self, queue: str, count: int) -> int:
-        """Take up to ``count`` slots for activities of ``queue``; how many were taken."""
-        ...
-
-    def release(self, count: int) -> None:
-        """Give back slots that were taken and are not needed."""
-        ...
-
-    def start(self, task: ws.PollActivityTaskQueueResponse) -> None:
-        """Begin with an activity, in a slot that was taken."""
-        ...
-
-
-class _Failed(Exception):
-    """The workflow task in hand cannot be done."""
-
-    def __init__(self, failed: TaskFailure) -> None:
-        super().__init__(failed.failure.message)
-        self.failed = failed
 
 
 class Runs:
@@ -113,7 +89,6 @@ class Runs:
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         classes, extern = workflow_interceptors(interceptors)
-        self.client = client
         self._task_queue = task_queue
         self._namespace = client.namespace
         self._registry = Registry(
@@ -132,13 +107,11 @@ class Runs:
         )
         self._payloads = Payloads(data_converter, client.namespace, headers=header_codec)
         self._activities = activities
-        self._eager = eager
-        self._max_eager = max_eager
         self._clock = clock
         if max_cached <= 0:
             sticky_queue = None
         self._cache = Cache(max_cached if sticky_queue else 0)
-        self._forms = Forms(
+        forms = Forms(
             namespace=client.namespace,
             identity=identity,
             task_queue=task_queue,
@@ -148,15 +121,24 @@ class Runs:
             sdk_name=SDK_NAME,
             sdk_version=__version__,
         )
+        self._replies = Replies(client, forms, self._payloads, task_queue, eager, max_eager)
+        self._metrics = WorkflowMetrics.of(metric_meter, client.namespace, task_queue)
         watched = deadlock_timeout is not None and not debug_mode
         self._driver = Driver(
             deadlock_timeout.total_seconds() if watched and deadlock_timeout is not None else None, executor
         )
-        self._waiting: dict[str, list[tuple[asyncio.Future[bool], bool]]] = {}
-        """Busy runs, and the tasks that came for them meanwhile; True for those that are queries."""
-        self._drained: list[asyncio.Future[None]] = []
+        self._turnstile = Turnstile()
 
     # ---- from outside -----------------------------------------------------------------------------------------------
+
+    @property
+    def client(self) -> Client:
+        """Through which everything goes."""
+        return self._replies.client
+
+    @client.setter
+    def client(self, client: Client) -> None:
+        self._replies.client = client
 
     @property
     def cached(self) -> int:
@@ -166,7 +148,7 @@ class Runs:
     async def handle(self, task: Task) -> None:
         """Do a workflow task, and those that come back with its answer, to the end. Raises nothing but CancelledError."""
         run_id = task.workflow_execution.run_id
-        if not await self._enter(run_id, task.HasField("query")):
+        if not await self._turnstile.enter(run_id, task.HasField("query")):
             return
         current: Task | None = task
         try:
@@ -181,57 +163,20 @@ class Runs:
             )
             self._evict_id(run_id)
         finally:
-            self._leave(run_id)
-            for cached in self._cache.surplus():
+            self._turnstile.leave(run_id)
+            for cached in self._cache.surplus(self._turnstile.busy):
+                if self._metrics is not None:
+                    self._metrics.evicted(cached.workflow_type)
                 self._drop(cached)
 
     async def drain(self) -> None:
         """Wait until no workflow task is at work."""
-        while self._waiting:
-            drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._drained.append(drained)
-            await drained
+        await self._turnstile.empty()
 
     def evict_all(self) -> None:
-        """Drop every run."""
+        """Drop every run. Only when none is at work: see ``drain``."""
         for cached in self._cache.clear():
             self._drop(cached)
-
-    # ---- one task at a time -----------------------------------------------------------------------------------------
-
-    async def _enter(self, run_id: str, is_query: bool) -> bool:
-        """Wait for the run to be free. False: a later task has come, and this one counts no more."""
-        waiting = self._waiting.get(run_id)
-        if waiting is None:
-            self._waiting[run_id] = []
-            return True
-        if not is_query:
-            for other, queries in waiting:
-                if not queries and not other.done():
-                    other.set_result(False)
-            waiting[:] = [entry for entry in waiting if entry[1]]
-        free: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        waiting.append((free, is_query))
-        try:
-            return await free
-        except asyncio.CancelledError:
-            if free.done() and not free.cancelled() and free.result():
-                self._leave(run_id)
-            raise
-
-    def _leave(self, run_id: str) -> None:
-        waiting = self._waiting[run_id]
-        while waiting:
-            free, _ = waiting.pop(0)
-            if not free.done():
-                free.set_result(True)
-                return
-        del self._waiting[run_id]
-        if not self._waiting:
-            drained, self._drained = self._drained, []
-            for future in drained:
-                if not future.done():
-                    future.set_result(None)
 
     # ---- a workflow task --------------------------------------------------------------------------------------------
 
@@ -242,24 +187,22 @@ class Runs:
         is_query = task.HasField("query")
         try:
             cached, steps = await self._prepare(task, is_query)
-            cached.busy = True
             if is_query:
                 await self._answer_query(task, cached, steps)
                 return None
             return await self._answer_task(task, cached, steps, began)
-        except _Failed as error:
-            await self._fail(task, cached, error.failed, is_query)
+        except TaskFailed as error:
+            self._evict(cached)
+            await self._fail(task, error.failed)
         except StalledError as error:
             self._evict(cached, stalled=True)
-            await self._fail(task, None, self._stalled(error), is_query)
+            failed = self._replies.failure(error)
+            failed.failure.stack_trace = error.stack
+            await self._fail(task, failed)
         except (RPCError, HistoryGap) as error:
             self._evict(cached)
-            if cached is None:
-                self._evict_id(task.workflow_execution.run_id)
-            self._tell_refused(task, error)
-        finally:
-            if cached is not None:
-                cached.busy = False
+            self._evict_id(task.workflow_execution.run_id)
+            tell_refused(task, error)
         return None
 
     async def _prepare(self, task: Task, is_query: bool) -> tuple[Cached, list[Callable[[], Completion]]]:
@@ -285,7 +228,13 @@ class Runs:
                 events = await fetching.whole(self.client, execution, events)
             activations = cut(events, replay_until)
         if self._payloads.encoded:
-            await self._decode(task, [event for activation in activations for event in activation.events])
+            try:
+                seen = [event for activation in activations for event in activation.events]
+                await self._payloads.decode_task(task, seen)
+            except Exception as error:  # noqa: BLE001 - a codec may raise anything, and fails the workflow task
+                raise TaskFailed(self._replies.failure(error)) from None
+        if self._metrics is not None:
+            self._metrics.received(task, cached is not None)
         if cached is None:
             cached = self._make(task, events)
         if task.messages and activations:
@@ -300,12 +249,13 @@ class Runs:
         try:
             definition = self._registry.find(task.workflow_type.name)
         except FailureError as error:
-            raise _Failed(self._failure(error)) from None
+            raise TaskFailed(self._replies.failure(error)) from None
         converter = self._payloads.converter_for(execution.workflow_id)
         run = Run(self._registry.options(definition, execution.run_id, execution.workflow_id, converter))
         cached = Cached(run, execution.run_id, execution.workflow_id, task.workflow_type.name)
         started = events[0].workflow_execution_started_event_attributes
         cached.task_timeout = started.workflow_task_timeout.ToNanoseconds() / 1e9 or cached.task_timeout
+        cached.began_at = events[0].event_time.ToNanoseconds()
         cached.named = bool(task.previous_started_event_id) and _named(events)
         return cached
 
@@ -319,6 +269,8 @@ class Runs:
         busy = -loop.time()
         completion = await self._do(cached, steps)
         busy += loop.time()
+        if self._metrics is not None and len(steps) > 1:
+            self._metrics.replayed(cached.workflow_type, busy)
         self._cache.put(cached)
         heartbeat_at = began + HEARTBEAT_AT * cached.task_timeout
         while True:
@@ -339,7 +291,7 @@ class Runs:
         made = await self._driver.do(cached.workflow_id, steps)
         assert made is not None
         if made.failure is not None:
-            raise _Failed(made.failure)
+            raise TaskFailed(made.failure)
         return made
 
     def _take(self, cached: Cached, answer: Answer, completion: Completion) -> None:
@@ -357,7 +309,9 @@ class Runs:
 
     def _locals(self, cached: Cached) -> Locals:
         if self._activities is None:
-            raise _Failed(self._failure(RuntimeError("This worker has no activities to run locally")))
+            raise TaskFailed(
+                self._replies.failure(RuntimeError("This worker has no activities to run locally"))
+            )
         return Locals(
             self._activities,
             self._clock,
@@ -373,68 +327,27 @@ class Runs:
     async def _complete(
         self, task: Task, cached: Cached, answer: Answer, busy: float, *, go_on: bool = False
     ) -> Task | None:
-        reserved = self._reserve(answer) if self._eager is not None else 0
-        try:
-            queries = await self._ask(cached, task) if task.queries else {}
-            request = self._forms.completed(task.task_token, answer, and_go_on=go_on, name=not cached.named)
-            if queries:
-                add_query_results(request, queries)
-            if self._payloads.encoded:
-                await self._encode(request, cached)
-            if busy > SLOW_SECONDS:
-                logger.warning(
-                    "[TMPRL1104] Workflow task of %s (run %s) kept its worker busy for %.1f s: split the work, or look for "
-                    "code that blocks",
-                    cached.workflow_id,
-                    cached.run_id,
-                    busy,
-                )
-            response = await self._send_completed(request)
-        except BaseException:
-            if reserved and self._eager is not None:
-                self._eager.release(reserved)
-            raise
+        if busy > SLOW_SECONDS:
+            logger.warning(
+                "[TMPRL1104] Workflow task of %s (run %s) kept its worker busy for %.1f s: split the work, or look for code"
+                " that blocks",
+                cached.workflow_id,
+                cached.run_id,
+                busy,
+            )
+        queries = await self._ask(cached, task) if task.queries else {}
+        response = await self._replies.complete(task, answer, queries, go_on=go_on, name=not cached.named)
         cached.named = True
-        if self._eager is not None:
-            for activity in response.activity_tasks:
-                self._eager.start(activity)
-            if reserved > len(response.activity_tasks):
-                self._eager.release(reserved - len(response.activity_tasks))
+        if self._metrics is not None:
+            age = self._clock() - cached.began_at
+            self._metrics.completed(cached.workflow_type, busy, answer.commands, age)
         if response.reset_history_event_id:
             # The task never was: its scheduling and its start will be other events. What came before them stays seen.
             cached.processed = max(response.reset_history_event_id, cached.processed - 2)
         if answer.closed:
             self._evict(cached)
         returned = response.workflow_task
-        if returned.task_token:
-            return returned
-        return None
-
-    async def _send_completed(
-        self, request: ws.RespondWorkflowTaskCompletedRequest
-    ) -> ws.RespondWorkflowTaskCompletedResponse:
-        try:
-            answer = await self.client.service_client.call(
-                "RespondWorkflowTaskCompleted", request, retry=True
-            )
-        except RPCError as error:
-            if error.status == RPCStatusCode.RESOURCE_EXHAUSTED and "larger than max" in error.message:
-                failed = wire_failure.Failure(
-                    message=f"The answer to the workflow task is too large: {error.message}"
-                )
-                raise _Failed(TaskFailure(cause=_TOO_LARGE, failure=failed, error=error)) from None
-            raise
-        return cast("ws.RespondWorkflowTaskCompletedResponse", answer)
-
-    def _reserve(self, answer: Answer) -> int:
-        """Reserve slots for activities to be started at once; those that get none are started in the usual way."""
-        wanted = eager_ones(answer.commands)
-        if not wanted or self._eager is None:
-            return 0
-        reserved = self._eager.reserve(self._task_queue, min(len(wanted), self._max_eager))
-        for made in wanted[reserved:]:
-            made.schedule_activity_task_command_attributes.request_eager_execution = False
-        return reserved
+        return returned if returned.task_token else None
 
     async def _ask(self, cached: Cached, task: Task) -> dict[str, QueryAnswer]:
         answers: dict[str, QueryAnswer] = {}
@@ -460,81 +373,17 @@ class Runs:
             self._cache.put(cached)
         elif steps:
             self._drop(cached)
-        request = self._forms.queried(task.task_token, answers[0])
-        if self._payloads.encoded:
-            await self._encode(request, cached)
-        await self.client.service_client.call("RespondQueryTaskCompleted", request, retry=True)
+        await self._replies.answer_query(task, answers[0])
 
-    async def _fail(self, task: Task, cached: Cached | None, failed: TaskFailure, is_query: bool) -> None:
-        """Say that the task cannot be done: once; when it comes again it is left to time out, so that nobody spins."""
-        self._evict(cached)
+    async def _fail(self, task: Task, failed: TaskFailure) -> None:
         self._evict_id(task.workflow_execution.run_id)
-        logger.warning(
-            "Failed workflow task of %s (run %s, type %s, attempt %d): %s",
-            task.workflow_execution.workflow_id,
-            task.workflow_execution.run_id,
-            task.workflow_type.name,
-            task.attempt,
-            failed.failure.message,
-            exc_info=failed.error,
-        )
-        request: ws.RespondQueryTaskCompletedRequest | ws.RespondWorkflowTaskFailedRequest
-        if is_query:
-            method = "RespondQueryTaskCompleted"
-            told = QueryAnswer(failure=failed.failure, message=failed.failure.message)
-            request = self._forms.queried(task.task_token, told, failed.cause)
-        elif task.attempt <= 1:
-            method = "RespondWorkflowTaskFailed"
-            request = self._forms.failed(task.task_token, failed)
-        else:
-            return
+        if self._metrics is not None:
+            reason = "NonDeterminismError" if failed.cause == _NONDETERMINISM else "WorkflowError"
+            self._metrics.failed(task.workflow_type.name, reason)
         try:
-            if self._payloads.encoded:
-                await self._payloads.encode(request, task.workflow_execution.workflow_id)
-            await self.client.service_client.call(method, request, retry=True)
-        except RPCError as error:
-            self._tell_refused(task, error)
-
-    # ---- payloads ---------------------------------------------------------------------------------------------------
-
-    async def _decode(self, task: Task, events: list[history.HistoryEvent]) -> None:
-        try:
-            await self._payloads.decode_task(task, events)
-        except Exception as error:  # noqa: BLE001 - a codec may raise anything, and fails the workflow task
-            raise _Failed(self._failure(error)) from None
-
-    async def _encode(
-        self,
-        request: ws.RespondWorkflowTaskCompletedRequest | ws.RespondQueryTaskCompletedRequest,
-        cached: Cached,
-    ) -> None:
-        try:
-            await self._payloads.encode(request, cached.workflow_id)
-        except Exception as error:  # noqa: BLE001 - a codec may raise anything, and fails the workflow task
-            raise _Failed(self._failure(error)) from None
-
-    # ---- failures ---------------------------------------------------------------------------------------------------
-
-    def _failure(self, error: BaseException) -> TaskFailure:
-        return TaskFailure(cause=_UNHANDLED, failure=self._payloads.failure_of(error), error=error)
-
-    def _stalled(self, error: StalledError) -> TaskFailure:
-        failed = self._failure(error)
-        failed.failure.stack_trace = error.stack
-        return failed
-
-    def _tell_refused(self, task: Task, error: RPCError | HistoryGap) -> None:
-        """An answer that nobody wanted is no news when the task is over; the rest is."""
-        expected = isinstance(error, RPCError) and (
-            error.status == RPCStatusCode.NOT_FOUND or "UnhandledCommand" in error.message
-        )
-        logger.log(
-            logging.DEBUG if expected else logging.WARNING,
-            "Workflow task of %s (run %s) was not answered: %s",
-            task.workflow_execution.workflow_id,
-            task.workflow_execution.run_id,
-            error,
-        )
+            await self._replies.fail(task, failed)
+        except (RPCError, TaskFailed) as error:
+            tell_refused(task, error)
 
     # ---- eviction ---------------------------------------------------------------------------------------------------
 
