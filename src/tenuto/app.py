@@ -222,4 +222,6 @@ class App:
 
     def _queued(self, workflow: Any, options: dict[str, Any]) -> Any:
         queue = getattr(workflow, "task_queue", None) or self.task_queue
-        return {"task_queue": queue, **options}
+        # The worker is next door: its first workflow task comes with the answer to the start.
+        eager = not any(options.get(name) for name in ("start_signal", "start_delay", "cron_schedule"))
+        return {"task_queue": queue, "request_eager_start": eager, **options}

@@ -215,8 +215,7 @@ class Context(Runtime):
 
     def reseed(self, seed: int) -> None:
         """The run was reset: chance begins anew, and everybody who holds a stream of it learns so."""
-        self.core.seed = seed
-        self.core.rng.seed(seed)
+        self.core.reseed(seed)
         for name, stream in self._streams:
             stream.seed(self._stream_seed(name))
         for callback in self._seed_callbacks:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tenuto.run.ledger import Asked, Ledger
 from tenuto.run.loop import RunLoop
+from tenuto.run.seed import seed_of
 from tenuto.wire import command, common, failure
 from tenuto.workflow.errors import ReadOnlyContextError
 from tenuto.workflow.facts import TaskFacts
@@ -64,10 +65,12 @@ class Core:
         self.evicted = False
         self.unguarded = 0
         self.started: history.WorkflowExecutionStartedEventAttributes
-        self.info: Info
+        self.make_info: Callable[[], Info]
+        self._info: Info | None = None
         self.task = TaskFacts()
-        self.seed = 0
-        self.rng = Random(0)
+        self.seed_text = options.run_id
+        self._seed: int | None = None
+        self._rng: Random | None = None
         self.core_flags: set[int] = set()
         self.lang_flags: set[int] = set()
         self.new_lang_flags: list[int] = []
@@ -89,6 +92,30 @@ class Core:
         self.patch_ids: set[str] = set()
         self.notified_patches: set[str] = set()
         self.activities: dict[int, ActivityMachine] = {}
+
+    # ---- what most runs never ask for is made when it is asked for -----------------------------------------------------
+
+    @property
+    def info(self) -> Info:
+        if self._info is None:
+            self._info = self.make_info()
+        return self._info
+
+    @property
+    def seed(self) -> int:
+        if self._seed is None:
+            self._seed = seed_of(self.seed_text)
+        return self._seed
+
+    @property
+    def rng(self) -> Random:
+        if self._rng is None:
+            self._rng = Random(self.seed)
+        return self._rng
+
+    def reseed(self, seed: int) -> None:
+        self._seed = seed
+        self.rng.seed(seed)
 
     # ---- time -------------------------------------------------------------------------------------------------------
 

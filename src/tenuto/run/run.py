@@ -320,9 +320,8 @@ class Run:
     def _begin(self, event: history.HistoryEvent, first_task_at: int) -> None:
         core = self.core
         core.started = event.workflow_execution_started_event_attributes
-        core.info = info_of(core, event, first_task_at)
-        core.seed = seed_of(core.started.original_execution_run_id or self.options.run_id)
-        core.rng.seed(core.seed)
+        core.make_info = lambda: info_of(core, event, first_task_at)
+        core.seed_text = core.started.original_execution_run_id or self.options.run_id
         core.inbound = Inbound(core, self.handlers)
         core.outbound = Outbound(core)
         for made in reversed(self.options.interceptors):
@@ -469,7 +468,7 @@ class Run:
         if self.outcome.failed():
             return
         self._main = self.core.loop.create_task(
-            self.outcome.guard(self._run_main()), name=f"run: {self.core.info.workflow_type}"
+            self.outcome.guard(self._run_main()), name=f"run: {self.core.started.workflow_type.name}"
         )
 
     async def _run_main(self) -> None:
@@ -480,7 +479,7 @@ class Run:
             type=definition.cls,
             run_fn=definition.run_fn,
             args=self._arguments,
-            headers=core.info.headers,
+            headers=dict(core.started.header.fields),
         )
         result = await core.inbound.execute_workflow(wanted)
         self.outcome.succeed(result)

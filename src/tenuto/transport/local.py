@@ -3,9 +3,8 @@
 Must never hand out an object that the service keeps, nor let the service keep one that the caller may change.
 """
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tenuto.limits import LIMITS, SECOND
@@ -56,12 +55,9 @@ class LocalTransport:
         core = self._service.core
         deadline_at = None if timeout is None else core.clock.now() + int(timeout * SECOND)
         frame = Call(deadline_at, lambda: _texts(headers))
-        answering = self._answer(route.method, copied, frame)
         try:
-            if timeout is None:
-                answer = await answering
-            else:
-                answer = await _within(timeout, answering)
+            # What waits, waits until the frame's deadline; nothing else takes longer than a commit.
+            answer = await self._answer(route.method, copied, frame)
         except ServiceError as error:
             raise refused(error) from None
         except RPCError:
@@ -89,17 +85,6 @@ class LocalTransport:
         except ServiceError:
             # Somebody else was faster; or it is being deleted, and then the call itself will say so.
             return
-
-
-async def _within(seconds: float, answering: Awaitable[Message | bytes]) -> Message | bytes:
-    scope = asyncio.timeout(seconds)
-    try:
-        async with scope:
-            return await answering
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        raise RPCError("Deadline Exceeded", RPCStatusCode.DEADLINE_EXCEEDED, b"") from None
 
 
 def refused(error: ServiceError) -> RPCError:
