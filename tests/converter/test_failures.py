@@ -31,12 +31,12 @@ def read(message: failure.Failure, by: FailureConverter = FailureConverter.defau
     return by.from_failure(message, converter)
 
 
-def caught(error: BaseException, cause: BaseException | None = None) -> BaseException:
+def caught(error: Exception, cause: Exception | None = None) -> Exception:
     try:
         if cause is None:
             raise error
         raise error from cause
-    except BaseException as raised:
+    except Exception as raised:  # noqa: BLE001
         return raised
 
 

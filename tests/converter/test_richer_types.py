@@ -8,6 +8,7 @@ import enum
 import ipaddress
 import types
 import uuid
+from collections.abc import Callable
 from dataclasses import InitVar, dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -168,13 +169,14 @@ def test_json_of_more_types(value: Any, text: str) -> None:
         (collections.Counter("aab"), collections.Counter[str]),
         (1.5, int | float),
         (date(2020, 1, 1), Annotated[date, "kept"]),
+        ([date(2020, 1, 1)], list[Annotated[date, ["no key"]]]),
         (Address(street="x", since=date(2020, 1, 1)), Address),
         (Frozen(1), Frozen),
         (Attr("n", date(2020, 1, 1), 5), Attr),
         ([Attr("n", date(2020, 1, 1))], list[Attr]),
         (Struct("n", b"\x00\xff", date(2020, 1, 1), Attr("a", date(2020, 1, 1))), Struct),
         ({"k": [Struct("n", b"", date(2020, 1, 1))]}, dict[str, list[Struct]]),
-        (Model(number=1, when=datetime(2020, 1, 1), price=Decimal("2.5"), aliased=4), Model),  # type: ignore[call-arg]
+        (Model(number=1, when=datetime(2020, 1, 1), price=Decimal("2.5"), aliased=4), Model),
         (Model(number=1, when=datetime(2020, 1, 1), price=Decimal(2), link="https://x.y/"), Model),  # type: ignore[arg-type]
         (Checked(1, "https://x.y/"), Checked),  # type: ignore[arg-type]
         ([Checked(1, "https://x.y/")], list[Checked | Model]),  # type: ignore[arg-type]
@@ -256,6 +258,18 @@ def test_types_that_hold_themselves_are_read() -> None:
     assert there_and_back(tree, Node) == tree
 
 
+@dataclass
+class Broken:
+    children: list[Broken]
+    odd: Callable[[], int] = print  # type: ignore[assignment]
+
+
+def test_a_type_that_cannot_be_read_is_refused_again_and_again() -> None:
+    for hint in (Broken, list[Broken], Broken):
+        with pytest.raises(TypeError, match="Unserializable type"):
+            value_to_type(hint, [{"children": []}] if hint is not Broken else {"children": []})
+
+
 def test_the_error_says_which_payload_and_which_field() -> None:
     with pytest.raises(TypeError, match="Failed converting field value on dataclass") as caught:
         converter.from_payloads(converter.to_payloads([1, {"value": "x"}]), [int, Node])
@@ -275,7 +289,9 @@ def test_raw_values_pass_through() -> None:
 def test_unknown_encodings_are_named() -> None:
     with pytest.raises(KeyError, match="Unknown payload encoding odd"):
         converter.from_payload(common.Payload(metadata={"encoding": b"odd"}))
-    with pytest.raises(RuntimeError, match="Payload at index 0 with encoding json/plain could not be converted"):
+    with pytest.raises(
+        RuntimeError, match="Payload at index 0 with encoding json/plain could not be converted"
+    ):
         converter.from_payload(common.Payload(metadata={"encoding": b"json/plain"}, data=b"{"))
 
 
@@ -355,7 +371,7 @@ class WithCelsius(CompositePayloadConverter):
 def test_custom_type_converters_are_asked_at_every_depth() -> None:
     own = WithCelsius()
     payload = own.to_payload({"a": [1.5]})
-    read = own.from_payload(payload, dict[str, list[Celsius]])  # type: ignore[arg-type]
+    read = own.from_payload(payload, dict[str, list[Celsius]])
     assert read["a"][0].degrees == 1.5
     assert own.from_payload(own.to_payload([1]), list[int]) == [1]
 

@@ -30,7 +30,7 @@ ours = tenuto.converter.PayloadConverter.default
 theirs = temporalio.converter.PayloadConverter.default
 
 
-class Colour(str, enum.Enum):
+class Colour(str, enum.Enum):  # noqa: UP042 - the older way is also in use
     RED = "red"
     BLUE = "blue"
 
@@ -59,7 +59,7 @@ class Tree:
     size: Size
     key: uuid.UUID
     note: str | None = None
-    parts: "list[Tree]" = field(default_factory=list)
+    parts: list[Tree] = field(default_factory=list)
 
 
 class Options(TypedDict, total=False):
@@ -178,9 +178,9 @@ HINTS: list[Any] = [
     UserId,
     Options,
     Literal["red", 1],
-    Optional[int],
-    Union[Leaf, str],
-    Union[str, dict],
+    Optional[int],  # noqa: UP045
+    Union[Leaf, str],  # noqa: UP007
+    Union[str, dict],  # noqa: UP007
     Leaf | None,
     list,
     dict,
@@ -210,11 +210,15 @@ JSON = st.recursive(
     | st.integers(-5, 300)
     | st.sampled_from([0.5, 2.0])
     | st.sampled_from(["red", "1", "true", "x", "2020-01-01T00:00:00Z", str(uuid.UUID(int=7))]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["number", "text", "when", "1", "red", "true", str(uuid.UUID(int=7)), "2020-01-01"]),
-        inner,
-        max_size=3,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["number", "text", "when", "1", "red", "true", str(uuid.UUID(int=7)), "2020-01-01"]
+            ),
+            inner,
+            max_size=3,
+        )
     ),
     max_leaves=6,
 )
@@ -229,7 +233,9 @@ def test_hints_read_json_alike(hint: Any, value: Any) -> None:
         with pytest.raises(Exception):  # noqa: B017
             tenuto.converter.value_to_type(hint, value)
         return
-    text_or_keys_as_list = isinstance(value, str | dict) and isinstance(official, list | set | frozenset | tuple)
+    text_or_keys_as_list = isinstance(value, str | dict) and isinstance(
+        official, list | set | frozenset | tuple
+    )
     hypothesis.assume(not text_or_keys_as_list and not isinstance(official, collections.deque))
     try:
         mine = tenuto.converter.value_to_type(hint, value)
@@ -349,12 +355,14 @@ def test_encoded_attributes_are_read_by_either_kit() -> None:
         (temporalio.converter, tenuto.converter),
     ):
         made = failure.Failure()
-        writer.DefaultFailureConverterWithEncodedAttributes().to_failure(  # type: ignore[attr-defined]
-            raised(), writer.PayloadConverter.default, made  # type: ignore[attr-defined]
+        writer.DefaultFailureConverterWithEncodedAttributes().to_failure(
+            raised(),
+            writer.PayloadConverter.default,
+            made,
         )
         assert made.message == made.cause.message == "Encoded failure"
         assert not made.stack_trace
-        error = reader.FailureConverter.default.from_failure(made, reader.PayloadConverter.default)  # type: ignore[attr-defined]
+        error = reader.FailureConverter.default.from_failure(made, reader.PayloadConverter.default)
         assert error.message == "'outer'"
         assert error.cause.message == "inner"
 
@@ -407,7 +415,9 @@ def test_search_attributes_are_the_same_on_the_wire_and_back() -> None:
 def test_odd_search_attributes_are_read_alike(data: bytes, kind: bytes) -> None:
     payload = common.Payload(metadata={"encoding": b"json/plain", "type": kind}, data=data)
     api = common.SearchAttributes(indexed_fields={"x": payload})
-    assert tenuto.converter.decode_search_attributes(api) == temporalio.converter.decode_search_attributes(api)
+    assert tenuto.converter.decode_search_attributes(api) == temporalio.converter.decode_search_attributes(
+        api
+    )
     mine = [(pair.key.name, pair.value) for pair in tenuto.converter.decode_typed_search_attributes(api)]
     official = [(p.key.name, p.value) for p in temporalio.converter.decode_typed_search_attributes(api)]
     assert mine == official

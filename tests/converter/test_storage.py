@@ -211,7 +211,9 @@ def test_files_hold_each_payload_once_and_show_when_they_are_damaged(tmp_path: P
         asyncio.run(converter.decode(payloads))
     with pytest.raises(ValueError, match="not the name"):
         asyncio.run(
-            driver.retrieve(StorageDriverRetrieveContext(), [StorageDriverClaim({"sha256": "../../etc/passwd"})])
+            driver.retrieve(
+                StorageDriverRetrieveContext(), [StorageDriverClaim({"sha256": "../../etc/passwd"})]
+            )
         )
 
 
@@ -250,7 +252,9 @@ def test_one_driver_failing_withdraws_the_others() -> None:
 
     slow, broken = Slow("slow"), Broken("broken")
     choices = iter([slow, broken])
-    converter = with_storage(slow, broken, threshold=0, driver_selector=lambda context, payload: next(choices))
+    converter = with_storage(
+        slow, broken, threshold=0, driver_selector=lambda context, payload: next(choices)
+    )
     with pytest.raises(OSError, match="full"):
         asyncio.run(converter.encode(["a", "b"]))
     assert withdrawn == ["slow"]

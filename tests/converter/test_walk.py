@@ -186,7 +186,9 @@ def test_a_single_payload_cannot_become_two() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [payload("x"), payloads("x"), common.Memo(fields={"m": payload("x")})], ids=["one", "list", "memo"]
+    "message",
+    [payload("x"), payloads("x"), common.Memo(fields={"m": payload("x")})],
+    ids=["one", "list", "memo"],
 )
 def test_payloads_and_their_holders_may_be_given_themselves(message: Message) -> None:
     converter = DataConverter(payload_codec=Wrapping())
@@ -223,7 +225,9 @@ def test_parts_of_a_message_are_coded_in_their_own_context() -> None:
 
     def context_of(message: Message) -> SerializationContext | None:
         is_command = isinstance(message, command.Command)
-        return activity if is_command and message.HasField("schedule_activity_task_command_attributes") else None
+        return (
+            activity if is_command and message.HasField("schedule_activity_task_command_attributes") else None
+        )
 
     converter = DataConverter(payload_codec=Contextual()).with_context(workflow)
     message = completion()

@@ -53,6 +53,10 @@ DOORS = {
     ("tenuto.shard", "the runner's turn"),
     ("tenuto.worker", "the worker's slot"),
     ("tenuto.frontend", "the frontend's dispatch"),
+    (
+        "tenuto.converter",
+        "types and libraries of others raise what they like; the next way is tried, or the error told",
+    ),
     ("tenuto.store", "a driver's thread: an error travels to the waiter as one of the three words"),
 }
 """Rooms that may catch everything, and where. Composition roots may as well."""

@@ -174,7 +174,10 @@ class DefaultPayloadConverter(CompositePayloadConverter):
 
     def _decode(self, payload: common.Payload, hint: Any, index: int) -> Any:
         if self._stock is not None and hint is not RawValue:
-            if payload.metadata.get("encoding") == b"json/plain":
+            encoding = payload.metadata.get("encoding")
+            if encoding == b"binary/null" and not payload.data and transfer_of(hint) is None:
+                return None
+            if encoding == b"json/plain":
                 try:
                     return self._stock.from_payload(payload, hint)
                 except Exception:  # noqa: BLE001 - the long way says what is wrong

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -326,9 +325,10 @@ def _copy(payload: common.Payload) -> common.Payload:
 
 
 async def _timed(batch: Coroutine[Any, Any, None], name: str, count: int, size: int) -> None:
-    start = time.monotonic()
+    clock = asyncio.get_running_loop().time
+    start = clock()
     await batch
-    end = time.monotonic()
+    end = clock()
     tracked = _tracked.get()
     if tracked is not None:
         tracked.record_batch(count, size, start, end, {name})
