@@ -14,6 +14,7 @@ from tenuto.common import VersioningBehavior
 from tenuto.workflow._hints import hints_of, parameters_of
 from tenuto.workflow._runtime import NotInWorkflowError, current, find
 from tenuto.workflow.definition import DEFINITION, Definition, declare
+from tenuto.workflow.errors import NondeterminismError, ReadOnlyContextError
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -25,11 +26,26 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class _Own(type):
+    def __instancecheck__(cls, error: object) -> bool:
+        return cls.__subclasscheck__(type(error))
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return issubclass(kind, Exception) and not issubclass(
+            kind, NondeterminismError | ReadOnlyContextError
+        )
+
+
+class AnyError(Exception, metaclass=_Own):
+    """In ``failure_exception_types``: every error, except those that tell of code that does not fit its own history. They
+    fail the workflow task, so that mended code can go on."""
+
+
 class FunctionWorkflow(Generic[P, R]):
     """A workflow made by ``@workflow`` of an async function.
 
     ``await order(card, total=5)`` in a workflow runs it as a child. Arguments go on the wire in the order of the
-    parameters. Any error that leaves it fails the workflow, unless ``failure_exception_types`` says otherwise.
+    parameters. Any error of its own that leaves it fails the workflow, unless ``failure_exception_types`` says otherwise.
     """
 
     fn: Callable[P, Coroutine[Any, Any, R]]
@@ -155,7 +171,7 @@ def make(
     *,
     name: str | None = None,
     task_queue: str | None = None,
-    failure_exception_types: Sequence[type[BaseException]] = (Exception,),
+    failure_exception_types: Sequence[type[BaseException]] = (AnyError,),
     sandboxed: bool = True,
     versioning_behavior: VersioningBehavior = VersioningBehavior.UNSPECIFIED,
 ) -> FunctionWorkflow[..., Any]:
