@@ -33,7 +33,7 @@ LOOSE = {
 """Services whose messages no client of this house needs by name."""
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
@@ -49,7 +49,7 @@ def _method(name: str, request: str, answer: str) -> list[str]:
     ]
 
 
-def _services() -> list[tuple[str, str, ServiceDescriptor]]:
+def services() -> list[tuple[str, str, ServiceDescriptor]]:
     from temporalio.api.operatorservice.v1 import service_pb2 as operator_pb2
     from temporalio.api.workflowservice.v1 import service_pb2 as workflow_pb2
 
@@ -63,12 +63,12 @@ def text() -> str:
     """The stub as it should be."""
     assert wire.Message is not None
     lines = [HEAD]
-    for name, module, service in _services():
+    for name, module, service in services():
         lines.append(f"class {name}(_Facade):")
         for method in sorted(service.methods_by_name):
             one = service.methods_by_name[method]
             request, answer = one.input_type.name, one.output_type.name
-            lines += _method(_snake(method), f"{module}.{request}", f"{module}.{answer}")
+            lines += _method(snake(method), f"{module}.{request}", f"{module}.{answer}")
         lines.append("")
     for name, methods in LOOSE.items():
         lines.append(f"class {name}(_Facade):")
