@@ -121,6 +121,11 @@ class Context(ABC):
     def metric_meter(self) -> MetricMeter: ...
     @abstractmethod
     def client(self) -> Any: ...
+    @staticmethod
+    def current() -> Context:
+        """That of the running activity. Raises RuntimeError outside of one."""
+        return _here()
+
     def shield(self) -> AbstractContextManager[None]:
         """No cancellation is raised in this thread while it is open."""
         return _open()

@@ -77,7 +77,7 @@ class Definition:
         """Like ``of``. Raises TypeError when there is none."""
         found = Definition.of(activity)
         if found is None:
-            name = getattr(activity, "__qualname__", None) or "<unknown>"
+            name = getattr(activity, "__name__", None) or "<unknown>"
             raise TypeError(
                 f"Activity {name} missing attributes, was it decorated with @activity.defn (or @activity)?"
             )

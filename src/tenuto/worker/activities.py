@@ -80,7 +80,7 @@ class Activities:
     ) -> None:
         """``executor``: where sync activities run; None: threads made when needed, at most ``default_threads``, or with
         ``processes`` > 0 so many processes. ``local_slots`` bound local activities. Raises TypeError for a function that
-        is no activity or cannot run in a process, ValueError for two of one name."""
+        is no activity or cannot run in a process, and for two dynamic ones; ValueError for two of one name."""
         self.task_queue = task_queue
         self.namespace = client.namespace
         self.meter = metric_meter
@@ -114,11 +114,9 @@ class Activities:
 
     def _register(self, definition: Definition) -> None:
         if definition.name in self._types:
-            raise ValueError(
-                f"More than one activity named {definition.name}"
-                if definition.name is not None
-                else "More than one dynamic activity"
-            )
+            if definition.name is None:
+                raise TypeError("More than one dynamic activity")
+            raise ValueError(f"More than one activity named {definition.name}")
         self._types[definition.name] = definition
         # Now, so that a name nobody knows is heard of when the worker is made.
         _ = definition.arg_types
@@ -206,7 +204,7 @@ class Activities:
     async def run(self, task: Task) -> None:
         """One attempt, to its reported end; to be called in an asyncio task of its own.
 
-        Raises nothing but CancelledError and, when no sync activity can run any more, `BrokenExecutor`.
+        Raises nothing but CancelledError and, when no sync activity can run any more, RuntimeError.
         """
         converter = self._converter if not self._contextual else self._remote_converter(task)
         attempt = RemoteAttempt(self, task, converter)
@@ -232,7 +230,7 @@ class Activities:
             if report is not None:
                 await self._reports.send(attempt, report)
             if fatal is not None:
-                raise fatal
+                raise RuntimeError("Activity worker failed") from fatal
         finally:
             attempt.close()
             if alarm is not None:
@@ -272,8 +270,10 @@ class Activities:
             await _decode(task, attempt.converter)
         args = _arguments(definition, attempt.converter, task.input.payloads)
         options = definition.options
-        if options is not None and options.auto_heartbeat and task.HasField("heartbeat_timeout"):
-            attempt.begin_beats().begin_automatic()
+        if options is not None and options.auto_heartbeat:
+            limit = task.heartbeat_timeout
+            if limit.seconds or limit.nanos:
+                attempt.begin_beats().begin_automatic()
         return await attempt.run(args, task.header.fields)
 
     def _unknown(self, name: str, workflow_id: str) -> Definition:

@@ -185,7 +185,7 @@ class Attempt(Context):
     def _cancel_task(self) -> None:
         if self.task is not None:
             self.times_cancelled += 1
-            self.task.cancel()
+            self.task.cancel("Activity cancelled")
 
     # ---- running ----------------------------------------------------------------------------------------------------
 
@@ -243,7 +243,7 @@ class Attempt(Context):
 class RemoteAttempt(Attempt):
     """An attempt that the service handed out."""
 
-    __slots__ = ("beats", "told")
+    __slots__ = ("_early", "beats", "told")
 
     def __init__(
         self, owner: Activities, told: workflowservice.PollActivityTaskQueueResponse, converter: DataConverter
@@ -251,6 +251,8 @@ class RemoteAttempt(Attempt):
         super().__init__(owner, converter)
         self.told = told
         self.beats: Heartbeats | None = None
+        self._early: Sequence[common.Payload] | None = None
+        """Details of a first heartbeat from another thread that the loop has not seen yet."""
 
     def make_info(self) -> Info:
         told = self.told
@@ -264,14 +266,12 @@ class RemoteAttempt(Attempt):
             attempt=told.attempt,
             current_attempt_scheduled_time=_instant(told.current_attempt_scheduled_time),
             heartbeat_details=details,
-            heartbeat_timeout=_duration(told, told.heartbeat_timeout, "heartbeat_timeout"),
+            heartbeat_timeout=_duration(told.heartbeat_timeout),
             is_local=False,
             namespace=self.owner.namespace,
-            schedule_to_close_timeout=_duration(
-                told, told.schedule_to_close_timeout, "schedule_to_close_timeout"
-            ),
+            schedule_to_close_timeout=_duration(told.schedule_to_close_timeout),
             scheduled_time=_instant(told.scheduled_time),
-            start_to_close_timeout=_duration(told, told.start_to_close_timeout, "start_to_close_timeout"),
+            start_to_close_timeout=_duration(told.start_to_close_timeout),
             started_time=_instant(told.started_time),
             task_queue=self.owner.task_queue,
             task_token=told.task_token,
@@ -293,11 +293,13 @@ class RemoteAttempt(Attempt):
         elif here:
             self.begin_beats().offer(payloads, True)
         else:
-            self.loop.call_soon_threadsafe(self._first_beat, payloads)
+            self._early = payloads
+            self.loop.call_soon_threadsafe(self._first_beat)
 
-    def _first_beat(self, payloads: Sequence[common.Payload]) -> None:
-        if self.definition is not None:
-            self.begin_beats().offer(payloads, True)
+    def _first_beat(self) -> None:
+        early, self._early = self._early, None
+        if self.definition is not None and early is not None:
+            self.begin_beats().offer(early, True)
 
     def begin_beats(self) -> Heartbeats:
         """The heartbeats of this attempt, made now if there were none."""
@@ -308,7 +310,7 @@ class RemoteAttempt(Attempt):
     def close(self) -> Sequence[common.Payload] | None:
         """It is over. Returns heartbeat details that were not sent."""
         self.definition = None
-        return self.beats.close() if self.beats is not None else None
+        return self.beats.close() if self.beats is not None else self._early
 
 
 class LocalActivity(Attempt):
@@ -396,8 +398,9 @@ def _instant(stamp: timestamp_pb2.Timestamp) -> datetime:
     return stamp.ToDatetime(UTC)
 
 
-def _duration(told: Any, value: duration_pb2.Duration, name: str) -> Any:
-    return value.ToTimedelta() if told.HasField(name) else None
+def _duration(value: duration_pb2.Duration) -> timedelta | None:
+    """0 is none."""
+    return value.ToTimedelta() if value.seconds or value.nanos else None
 
 
 def _of_ns(instant: int) -> datetime:

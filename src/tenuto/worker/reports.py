@@ -164,10 +164,14 @@ def without_us(error: BaseException) -> BaseException:
     return error if part is None else error.with_traceback(part)
 
 
+_MARK = {"__temporal_error_identifier": "ActivityFailure"}
+"""Lets log handlers tell these lines from others."""
+
+
 def log_failure(error: BaseException) -> None:
     """Write the end of the running attempt to its log."""
     level = logging.DEBUG if expected(error) else logging.WARNING
-    activity_logger.log(level, "Completing activity as failed", exc_info=error)
+    activity_logger.log(level, "Completing activity as failed", exc_info=error, extra=_MARK)
 
 
 def describe(error: BaseException, told: failure.Failure, converter: DataConverter) -> None:
@@ -196,7 +200,9 @@ def instead_of_cancelled(details: ActivityCancellationDetails, error: BaseExcept
         text = "Unhandled activity cancel error produced by activity reset"
         made = ApplicationError(text, type="ActivityReset")
     elif details.worker_shutdown:
-        made = ApplicationError("Worker is shutting down", type="WorkerShutdown")
+        made = ApplicationError(
+            "Worker is shutting down and this activity did not complete in time", type="WorkerShutdown"
+        )
     if made is not None:
         made.__traceback__ = error.__traceback__
     return made
