@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tenuto import __version__
 from tenuto.wire import duration_pb2, enums_command, enums_query, enums_queue, taskqueue
 from tenuto.wire import query as wire_query
 from tenuto.wire import workflowservice as ws
+from tenuto.worker.registry import SDK_NAME
 
 if TYPE_CHECKING:
     from tenuto.run.types import Completion, QueryAnswer, TaskFailure
@@ -65,10 +67,7 @@ class Forms:
         sticky_queue: str | None,
         sticky_timeout: timedelta,
         build: Build,
-        sdk_name: str,
-        sdk_version: str,
     ) -> None:
-        self._sdk = (sdk_name, sdk_version)
         self._namespace = namespace
         self._identity = identity
         self._stamp = build.stamp
@@ -108,7 +107,7 @@ class Forms:
         if answer.lang_flags:
             request.sdk_metadata.lang_used_flags.extend(answer.lang_flags)
         if name:
-            request.sdk_metadata.sdk_name, request.sdk_metadata.sdk_version = self._sdk
+            request.sdk_metadata.sdk_name, request.sdk_metadata.sdk_version = SDK_NAME, __version__
         if answer.retried_locally:
             request.metering_metadata.nonfirst_local_activity_execution_attempts = answer.retried_locally
         return request

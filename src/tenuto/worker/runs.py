@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
@@ -17,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
+from tenuto.clock import WallClock
 from tenuto.exceptions import FailureError
 from tenuto.run.history import HistoryGap, check_ids, cut
 from tenuto.run.run import Run
@@ -86,11 +86,10 @@ class Runs:
         on_patch: Callable[[Any], bool] | None = None,
         header_codec: bool = False,
         executor: Executor | None = None,
-        clock: Callable[[], int] = time.time_ns,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         classes, extern = workflow_interceptors(interceptors)
         self._task_queue = task_queue
-        self._namespace = client.namespace
         self._registry = Registry(
             definitions,
             namespace=client.namespace,
@@ -107,9 +106,8 @@ class Runs:
         )
         self._payloads = Payloads(data_converter, client.namespace, headers=header_codec)
         self._activities = activities
-        self._clock = clock
-        if max_cached <= 0:
-            sticky_queue = None
+        self._clock = clock or WallClock().now
+        sticky_queue = sticky_queue if max_cached > 0 else None
         self._cache = Cache(max_cached if sticky_queue else 0)
         forms = Forms(
             namespace=client.namespace,
@@ -118,15 +116,11 @@ class Runs:
             sticky_queue=sticky_queue,
             sticky_timeout=sticky_timeout,
             build=build,
-            sdk_name=SDK_NAME,
-            sdk_version=__version__,
         )
         self._replies = Replies(client, forms, self._payloads, task_queue, eager, max_eager)
         self._metrics = WorkflowMetrics.of(metric_meter, client.namespace, task_queue)
-        watched = deadlock_timeout is not None and not debug_mode
-        self._driver = Driver(
-            deadlock_timeout.total_seconds() if watched and deadlock_timeout is not None else None, executor
-        )
+        patience = deadlock_timeout.total_seconds() if deadlock_timeout and not debug_mode else None
+        self._driver = Driver(patience, executor)
         self._turnstile = Turnstile()
 
     # ---- from outside -----------------------------------------------------------------------------------------------
@@ -315,7 +309,7 @@ class Runs:
         return Locals(
             self._activities,
             self._clock,
-            namespace=self._namespace,
+            namespace=self.client.namespace,
             task_queue=self._task_queue,
             workflow_id=cached.workflow_id,
             run_id=cached.run_id,

@@ -17,6 +17,8 @@ import weakref
 from collections.abc import Callable
 from types import FrameType
 
+from tenuto.clock import SECOND, WallClock
+
 logger = logging.getLogger("tenuto.worker")
 
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "debugpy", "_pydevd_bundle", "IPython.core.debugger")
@@ -103,7 +105,7 @@ class Watch:
             return
         if serial != self._seen:
             self._seen, self._since, self._reported = serial, now, 0.0
-            self._cpu = _cpu_of(self.thread)
+            self._cpu = _cpu_of(self.thread, now)
             return
         stalled = now - self._since
         frame = sys._current_frames().get(self.thread)
@@ -122,7 +124,7 @@ class Watch:
         elif (
             position == before
             or stalled > _STARVED_AT_MOST * self.timeout
-            or _cpu_of(self.thread) - self._cpu >= self.timeout / 2
+            or _cpu_of(self.thread, now) - self._cpu >= self.timeout / 2
         ):
             self._reported = now
             self._strike(serial, frame)
@@ -160,6 +162,8 @@ class _Watchdog:
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._nap = threading.Event()
+        self._clock = WallClock()
 
     def add(self, watch: Watch) -> None:
         with self._lock:
@@ -167,6 +171,7 @@ class _Watchdog:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="tenuto-watchdog", daemon=True)
                 self._thread.start()
+        self._nap.set()
 
     def _run(self) -> None:
         while True:
@@ -175,12 +180,13 @@ class _Watchdog:
                 if not watches:
                     self._thread = None
                     return
-            now = time.monotonic()
+            now = self._clock.now() / SECOND
             shortest = min(watch.timeout for watch in watches)
             for watch in watches:
                 watch.look(now)
             del watches, watch
-            time.sleep(min(max(shortest / 8, 0.01), 0.5))
+            self._nap.wait(min(max(shortest / 8, 0.01), 0.5))
+            self._nap.clear()
 
 
 _watchdog = _Watchdog()
@@ -192,12 +198,12 @@ def _throw(thread: int, error: type[BaseException] | None) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)
 
 
-def _cpu_of(thread: int) -> float:
+def _cpu_of(thread: int, now: float) -> float:
     """Processor time ``thread`` has used, in seconds; where that cannot be known, all the time there was."""
     try:
         return time.clock_gettime(time.pthread_getcpuclockid(thread))
     except (AttributeError, OSError):
-        return time.monotonic()
+        return now
 
 
 def _debugged(frame: FrameType) -> bool:
