@@ -93,6 +93,19 @@ from temporalio.api.workflow.v1 import message_pb2 as workflow  # noqa: E402
 from temporalio.api.workflowservice.v1 import request_response_pb2 as workflowservice  # noqa: E402
 
 
+def _quicken(*modules: ModuleType) -> None:
+    """Let ``enums_x.Kind.NAME`` be an attribute as any other: protobuf's wrappers look every name up in the descriptor."""
+    for module in modules:
+        for wrapper in vars(module).values():
+            if hasattr(wrapper, "DESCRIPTOR") and hasattr(wrapper, "items"):
+                vars(wrapper).update(wrapper.items())
+
+
+_quicken(
+    enums_command, enums_common, enums_event, enums_failed, enums_query, enums_reset, enums_update, enums_workflow
+)
+
+
 def load_services() -> None:
     """Registers the services themselves, not only their messages, with protobuf's pool: reflection alone asks for them."""
     from temporalio.api.operatorservice.v1 import service_pb2 as operator_pb2  # noqa: F401

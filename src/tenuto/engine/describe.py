@@ -200,13 +200,17 @@ def _callback(raw: bytes, terms: Terms) -> workflow.CallbackInfo:
 def ask_history(draft: Draft, request: AskHistory) -> None:
     """Where the named run's history ends, and the workflow task events that follow it virtually. Raises NOT_FOUND."""
     found = find_run(draft, request.run_id)
-    run = found.run
-    draft.reply = HistoryReply(
+    draft.reply = history_reply(found.run, found.terms)
+
+
+def history_reply(run: Run, terms: Terms) -> HistoryReply:
+    """Where a run's history ends."""
+    return HistoryReply(
         run_id=run.run_id,
         next_event_id=run.next_event_id,
         open=run.open,
         close_event_id=run.close_event_id,
-        virtual=virtual_tail(run, found.terms),
+        virtual=virtual_tail(run, terms),
     )
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tenuto.engine import agenda, codec, types
+from tenuto.engine import agenda, codec, describe, types
 from tenuto.engine.chain import ClosedRun
 from tenuto.engine.draft import Draft
 from tenuto.engine.table import decide
@@ -209,12 +209,8 @@ class Shard:
             return None
         if request.run_id and request.run_id != entry.chain.current.run.run_id:
             return None
-        stamp = self._stamp(key)
-        if stamp is None:
-            return None
-        reply = decide(key, entry.chain, request, stamp, None).reply
-        assert isinstance(reply, types.HistoryReply)
-        return reply
+        current = entry.chain.current
+        return describe.history_reply(current.run, current.terms)
 
     def _post(self, awaited: Awaited) -> None:
         self._queue.append(awaited)
