@@ -4,6 +4,7 @@ import asyncio
 import threading
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from tenuto.worker.activity_interceptor import ActivityInboundInterceptor, Execu
 from tenuto.worker.interceptor import Interceptor
 
 from .house import End, House, open_house
+from .test_local import attempt
 
 BEAT = timedelta(seconds=60)
 OFTEN = timedelta(milliseconds=20)
@@ -179,6 +181,37 @@ def stuck() -> None:
     NOTES.append("started")
     for _ in range(10_000):
         activity.wait_for_cancelled_sync(0.001)
+
+
+def test_a_thread_of_a_local_activity_ends_when_its_time_is_up() -> None:
+    @activity.defn
+    def waits() -> None:
+        try:
+            while not activity.is_cancelled():
+                activity.wait_for_worker_shutdown_sync(0.001)
+            while True:
+                activity.wait_for_worker_shutdown_sync(0.001)
+        except CancelledError:
+            NOTES.append(activity.cancellation_details())
+            raise
+
+    async def story() -> None:
+        async with open_house(virtual=False) as house:
+            activities = house.activities(waits)
+            up: list[bool] = []
+            asked = replace(attempt("waits"), expired=lambda: bool(up))
+            task = asyncio.ensure_future(activities.run_local(asked))
+            await asyncio.sleep(0.02)
+            up.append(True)
+            await asyncio.sleep(0.02)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.to_thread(activities.executor().shutdown)
+
+    NOTES.clear()
+    asyncio.run(story())
+    assert [one.timed_out for one in NOTES] == [True]
 
 
 class _Broken(Executor):

@@ -64,12 +64,13 @@ class Activity(Generic[P, R]):
         made = self.definition.options or ActivityOptions()
         return made.but(**self.chosen) if self.chosen else made
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, object, R]:
+        # Not `Any`: with it type checkers lose the types of what is gathered.
         runtime = _runtime()
         if runtime is not None:
-            return cast("Coroutine[Any, Any, R]", _durable(runtime, self, args, kwargs))
+            return cast("Coroutine[object, object, R]", _durable(runtime, self, args, kwargs))
         made = self.fn(*args, **kwargs) if self.definition.is_async else _plain(self.fn, args, kwargs)
-        return cast("Coroutine[Any, Any, R]", made)
+        return cast("Coroutine[object, object, R]", made)
 
     def start(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Start it from a workflow; returns the handle (a task: await it, or cancel it). Raises RuntimeError elsewhere."""

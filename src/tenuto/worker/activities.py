@@ -372,7 +372,7 @@ class Activities:
             return LocalOutcome(failure=told)
         except (Exception, asyncio.CancelledError, SystemExit) as error:
             if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
-                attempt.cancel(TIMED_OUT)
+                attempt.abandon()
                 raise
             return self._local_failed(attempt, error, began)
         finally:

@@ -360,6 +360,12 @@ class LocalActivity(Attempt):
         self._see_time()
         return self.details
 
+    def abandon(self) -> None:
+        """Its time is up, and nobody waits for it any more: end what runs in a thread or a process."""
+        self._see_time()
+        self.details = self.details or TIMED_OUT
+        self._interrupt()
+
     def _see_time(self) -> None:
         """Its task is cancelled when its time is up, before anybody says so here."""
         if self.details is None and self.told.expired():

@@ -162,7 +162,7 @@ class SharedProcesses:
         work = Work.of(attempt, fn, args)
         cancelled = state.new_event()
         attempt.stop = lambda _details: cancelled.set()
-        token = work.info.task_token or work.info.activity_id.encode()
+        token = work.info.task_token or f"{work.info.workflow_run_id}/{work.info.activity_id}".encode()
         sender = await state.register_heartbeater(token, attempt.beat_from_elsewhere)
         try:
             future = executor.submit(_call, work, cancelled, self._shutdown, sender, token)
