@@ -4,10 +4,10 @@ The names here are loaded when they are first used: ``import tenuto`` itself loa
 """
 
 from importlib import import_module as _import_module
-from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
-if _TYPE_CHECKING:
+if TYPE_CHECKING:
     from tenuto._doors import activity, workflow
     from tenuto.activity import Activity
     from tenuto.app import App, connect, open
@@ -101,7 +101,7 @@ __all__ = [
 ]
 
 
-if not _TYPE_CHECKING:  # or else every name would be known
+if not TYPE_CHECKING:  # or else every name would be known
 
     def __getattr__(name: str) -> _Any:
         if name in _PACKAGES:

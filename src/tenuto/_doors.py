@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio as _asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, ClassVar, Literal, ParamSpec, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Literal, ParamSpec, TypeVar, overload
 
 import tenuto.activity as _activity
 import tenuto.workflow as _workflow
@@ -20,6 +20,7 @@ from tenuto.workflow.waiting import FutureT
 
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -71,14 +72,15 @@ class activity:
     def defn(*args: Any, **kwargs: Any) -> Any: ...
 
     step: ClassVar[type[activity]]
-    Activity: TypeAlias = _activity.Activity
-    ActivityCancellationDetails: TypeAlias = _activity.ActivityCancellationDetails
-    ActivityOptions: TypeAlias = _activity.ActivityOptions
-    CompleteAsyncError: TypeAlias = _activity.CompleteAsyncError
-    Context: TypeAlias = _activity.Context
-    Definition: TypeAlias = _activity.Definition
-    Info: TypeAlias = _activity.Info
-    LoggerAdapter: TypeAlias = _activity.LoggerAdapter
+    # Imports, for an alias of a generic class cannot be subscripted for every type checker.
+    from tenuto.activity.call import Activity as Activity
+    from tenuto.activity.context import ActivityCancellationDetails as ActivityCancellationDetails
+    from tenuto.activity.context import CompleteAsyncError as CompleteAsyncError
+    from tenuto.activity.context import Context as Context
+    from tenuto.activity.context import Info as Info
+    from tenuto.activity.definition import Definition as Definition
+    from tenuto.activity.log import LoggerAdapter as LoggerAdapter
+    from tenuto.activity.options import ActivityOptions as ActivityOptions
 
     logger = _activity.logger
 
@@ -103,9 +105,13 @@ class activity:
 class ActivityFunction(activity, _activity.Activity[P, R]):
     """See `tenuto.activity.Activity`."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
 
 class ActivityDecorator(activity):
     """What ``@activity(...)`` is before it meets its function."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
     @overload
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> ActivityFunction[P, R]: ...
@@ -239,56 +245,57 @@ class workflow:
     @staticmethod
     def mailbox(*args: Any, **kwargs: Any) -> Any: ...
 
-    ActivityCancellationType: TypeAlias = _workflow.ActivityCancellationType
-    ActivityConfig: TypeAlias = _workflow.ActivityConfig
-    ActivityHandle: TypeAlias = _workflow.ActivityHandle
-    BoundWorkflow: TypeAlias = _workflow.BoundWorkflow
-    CallableAsyncNoParam: TypeAlias = _workflow.CallableAsyncNoParam
-    CallableAsyncSingleParam: TypeAlias = _workflow.CallableAsyncSingleParam
-    CallableSyncNoParam: TypeAlias = _workflow.CallableSyncNoParam
-    CallableSyncSingleParam: TypeAlias = _workflow.CallableSyncSingleParam
-    ChildWorkflowCancellationType: TypeAlias = _workflow.ChildWorkflowCancellationType
-    ChildWorkflowConfig: TypeAlias = _workflow.ChildWorkflowConfig
-    ChildWorkflowHandle: TypeAlias = _workflow.ChildWorkflowHandle
-    ContinueAsNewError: TypeAlias = _workflow.ContinueAsNewError
-    ContinueAsNewVersioningBehavior: TypeAlias = _workflow.ContinueAsNewVersioningBehavior
-    Definition: TypeAlias = _workflow.Definition
-    DynamicWorkflowConfig: TypeAlias = _workflow.DynamicWorkflowConfig
-    EventGroup: TypeAlias = _workflow.EventGroup
-    ExternalWorkflowHandle: TypeAlias = _workflow.ExternalWorkflowHandle
-    FunctionWorkflow: TypeAlias = _workflow.FunctionWorkflow
-    HandlerUnfinishedPolicy: TypeAlias = _workflow.HandlerUnfinishedPolicy
-    Info: TypeAlias = _workflow.Info
-    LocalActivityConfig: TypeAlias = _workflow.LocalActivityConfig
-    LoggerAdapter: TypeAlias = _workflow.LoggerAdapter
-    Mailbox: TypeAlias = _workflow.Mailbox
-    MethodAsyncNoParam: TypeAlias = _workflow.MethodAsyncNoParam
-    MethodAsyncSingleParam: TypeAlias = _workflow.MethodAsyncSingleParam
-    MethodSyncNoParam: TypeAlias = _workflow.MethodSyncNoParam
-    MethodSyncOrAsyncNoParam: TypeAlias = _workflow.MethodSyncOrAsyncNoParam
-    MethodSyncOrAsyncSingleParam: TypeAlias = _workflow.MethodSyncOrAsyncSingleParam
-    MethodSyncSingleParam: TypeAlias = _workflow.MethodSyncSingleParam
-    NexusClient: TypeAlias = _workflow.NexusClient
-    NexusOperationCancellationType: TypeAlias = _workflow.NexusOperationCancellationType
-    NexusOperationConfig: TypeAlias = _workflow.NexusOperationConfig
-    NexusOperationHandle: TypeAlias = _workflow.NexusOperationHandle
-    NondeterminismError: TypeAlias = _workflow.NondeterminismError
-    NotInWorkflowError: TypeAlias = _workflow.NotInWorkflowError
-    ParentClosePolicy: TypeAlias = _workflow.ParentClosePolicy
-    ParentInfo: TypeAlias = _workflow.ParentInfo
-    PatchActivationInput: TypeAlias = _workflow.PatchActivationInput
-    QueryDefinition: TypeAlias = _workflow.QueryDefinition
-    ReadOnlyContextError: TypeAlias = _workflow.ReadOnlyContextError
-    RootInfo: TypeAlias = _workflow.RootInfo
-    SandboxImportNotificationPolicy: TypeAlias = _workflow.SandboxImportNotificationPolicy
-    SignalDefinition: TypeAlias = _workflow.SignalDefinition
-    UnfinishedSignalHandlersWarning: TypeAlias = _workflow.UnfinishedSignalHandlersWarning
-    UnfinishedUpdateHandlersWarning: TypeAlias = _workflow.UnfinishedUpdateHandlersWarning
-    UpdateDefinition: TypeAlias = _workflow.UpdateDefinition
-    UpdateInfo: TypeAlias = _workflow.UpdateInfo
-    UpdateMethodMultiParam: TypeAlias = _workflow.UpdateMethodMultiParam
-    VersioningIntent: TypeAlias = _workflow.VersioningIntent
-    unsafe: TypeAlias = _workflow.unsafe
+    # Imports, for an alias of a generic class cannot be subscripted for every type checker.
+    from tenuto.workflow._runtime import NotInWorkflowError as NotInWorkflowError
+    from tenuto.workflow._unsafe import unsafe as unsafe
+    from tenuto.workflow.decorate import DynamicWorkflowConfig as DynamicWorkflowConfig
+    from tenuto.workflow.decorate import UpdateMethodMultiParam as UpdateMethodMultiParam
+    from tenuto.workflow.definition import Definition as Definition
+    from tenuto.workflow.definition import QueryDefinition as QueryDefinition
+    from tenuto.workflow.definition import SignalDefinition as SignalDefinition
+    from tenuto.workflow.definition import UpdateDefinition as UpdateDefinition
+    from tenuto.workflow.enums import ActivityCancellationType as ActivityCancellationType
+    from tenuto.workflow.enums import ChildWorkflowCancellationType as ChildWorkflowCancellationType
+    from tenuto.workflow.enums import ContinueAsNewVersioningBehavior as ContinueAsNewVersioningBehavior
+    from tenuto.workflow.enums import HandlerUnfinishedPolicy as HandlerUnfinishedPolicy
+    from tenuto.workflow.enums import NexusOperationCancellationType as NexusOperationCancellationType
+    from tenuto.workflow.enums import ParentClosePolicy as ParentClosePolicy
+    from tenuto.workflow.enums import SandboxImportNotificationPolicy as SandboxImportNotificationPolicy
+    from tenuto.workflow.enums import VersioningIntent as VersioningIntent
+    from tenuto.workflow.errors import ContinueAsNewError as ContinueAsNewError
+    from tenuto.workflow.errors import NondeterminismError as NondeterminismError
+    from tenuto.workflow.errors import ReadOnlyContextError as ReadOnlyContextError
+    from tenuto.workflow.errors import UnfinishedSignalHandlersWarning as UnfinishedSignalHandlersWarning
+    from tenuto.workflow.errors import UnfinishedUpdateHandlersWarning as UnfinishedUpdateHandlersWarning
+    from tenuto.workflow.event_groups import EventGroup as EventGroup
+    from tenuto.workflow.facts import Info as Info
+    from tenuto.workflow.facts import ParentInfo as ParentInfo
+    from tenuto.workflow.facts import PatchActivationInput as PatchActivationInput
+    from tenuto.workflow.facts import RootInfo as RootInfo
+    from tenuto.workflow.facts import UpdateInfo as UpdateInfo
+    from tenuto.workflow.function import BoundWorkflow as BoundWorkflow
+    from tenuto.workflow.function import FunctionWorkflow as FunctionWorkflow
+    from tenuto.workflow.handles import ActivityHandle as ActivityHandle
+    from tenuto.workflow.handles import ChildWorkflowHandle as ChildWorkflowHandle
+    from tenuto.workflow.handles import ExternalWorkflowHandle as ExternalWorkflowHandle
+    from tenuto.workflow.handles import NexusOperationHandle as NexusOperationHandle
+    from tenuto.workflow.log import LoggerAdapter as LoggerAdapter
+    from tenuto.workflow.messages import Mailbox as Mailbox
+    from tenuto.workflow.nexus import NexusClient as NexusClient
+    from tenuto.workflow.options import ActivityConfig as ActivityConfig
+    from tenuto.workflow.options import ChildWorkflowConfig as ChildWorkflowConfig
+    from tenuto.workflow.options import LocalActivityConfig as LocalActivityConfig
+    from tenuto.workflow.options import NexusOperationConfig as NexusOperationConfig
+    from tenuto.workflow.shapes import CallableAsyncNoParam as CallableAsyncNoParam
+    from tenuto.workflow.shapes import CallableAsyncSingleParam as CallableAsyncSingleParam
+    from tenuto.workflow.shapes import CallableSyncNoParam as CallableSyncNoParam
+    from tenuto.workflow.shapes import CallableSyncSingleParam as CallableSyncSingleParam
+    from tenuto.workflow.shapes import MethodAsyncNoParam as MethodAsyncNoParam
+    from tenuto.workflow.shapes import MethodAsyncSingleParam as MethodAsyncSingleParam
+    from tenuto.workflow.shapes import MethodSyncNoParam as MethodSyncNoParam
+    from tenuto.workflow.shapes import MethodSyncOrAsyncNoParam as MethodSyncOrAsyncNoParam
+    from tenuto.workflow.shapes import MethodSyncOrAsyncSingleParam as MethodSyncOrAsyncSingleParam
+    from tenuto.workflow.shapes import MethodSyncSingleParam as MethodSyncSingleParam
 
     CallableAsyncType = _workflow.CallableAsyncType
     CallableSyncOrAsyncReturnNoneType = _workflow.CallableSyncOrAsyncReturnNoneType
@@ -378,9 +385,13 @@ class workflow:
 class WorkflowFunction(workflow, _workflow.FunctionWorkflow[P, R]):
     """See `tenuto.workflow.FunctionWorkflow`."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
 
 class WorkflowDecorator(workflow):
     """What ``@workflow(...)`` is before it meets its function."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> WorkflowFunction[P, R]:
         raise NotImplementedError

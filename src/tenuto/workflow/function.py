@@ -85,14 +85,15 @@ class FunctionWorkflow(Generic[P, R]):
     def __wrapped__(self) -> Callable[P, Coroutine[Any, Any, R]]:
         return self.fn
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, object, R]:
+        # Not `Any`: with it type checkers lose the types of what is gathered.
         runtime = find()
         if runtime is None:
             raise NotInWorkflowError(
                 f"{self.name} is a workflow: start it with `await {self.__name__}.using(client).execute(...)` or "
                 f"`client.execute_workflow({self.__name__}, ...)`; `{self.__name__}.fn(...)` is the plain function"
             )
-        return cast("Coroutine[Any, Any, R]", runtime.call_workflow(self, self._child(), args, kwargs))
+        return cast("Coroutine[object, object, R]", runtime.call_workflow(self, self._child(), args, kwargs))
 
     async def start(self, *args: P.args, **kwargs: P.kwargs) -> ChildWorkflowHandle[Any, R]:
         """Start it as a child, from a workflow, and wait until it is started. Await the handle for the result."""
