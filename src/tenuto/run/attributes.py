@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tenuto.common import (
     Priority,
@@ -117,7 +117,7 @@ def upsert(core: Core, updates: Sequence[SearchAttributeUpdate[Any]] | Mapping[s
     typed = {pair.key.name: pair for pair in core.info.typed_search_attributes}
     if isinstance(updates, Mapping):
         sent = common.SearchAttributes()
-        encode_search_attributes(updates, sent)
+        encode_search_attributes(cast("Any", updates), sent)
         payloads = dict(sent.indexed_fields)
         for name, values in updates.items():
             untyped[name] = values

@@ -14,6 +14,7 @@ from tenuto.run.external import CancelMachine, ask_cancel
 from tenuto.run.ledger import Asked, nondeterminism
 from tenuto.wire import enums_command, enums_event, enums_failed, enums_workflow, failure
 from tenuto.workflow.enums import ChildWorkflowCancellationType as Cancellation
+from tenuto.workflow.event_groups import EventGroup, grouped
 from tenuto.workflow.handles import ChildWorkflowHandle
 from tenuto.workflow.interception import SignalChildWorkflowInput
 
@@ -37,7 +38,12 @@ class RunChildHandle(ChildWorkflowHandle[Any, Any]):
         return self.machine.run_id
 
     async def signal(
-        self, signal: str | Callable[..., Any], arg: Any = UNSET, *, args: Sequence[Any] = ()
+        self,
+        signal: str | Callable[..., Any],
+        arg: Any = UNSET,
+        *,
+        args: Sequence[Any] = (),
+        event_groups: Sequence[EventGroup] | None = None,
     ) -> None:
         from tenuto.workflow.calls import signal_name_and_args
 
@@ -45,7 +51,13 @@ class RunChildHandle(ChildWorkflowHandle[Any, Any]):
         core = self.machine.core
         core.check("signal a child workflow")
         await core.outbound.signal_child_workflow(
-            SignalChildWorkflowInput(signal=name, args=given, child_workflow_id=self.id, headers={})
+            SignalChildWorkflowInput(
+                signal=name,
+                args=given,
+                child_workflow_id=self.id,
+                headers={},
+                event_groups=grouped(event_groups),
+            )
         )
 
     def cancel(self, msg: Any = None) -> bool:
