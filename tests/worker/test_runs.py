@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from tenuto import activity, workflow
 from tenuto.converter import DataConverter, PayloadCodec
+from tenuto.runtime import MetricBuffer, Runtime, TelemetryConfig
 from tenuto.transport.errors import RPCError
 from tenuto.wire import common, enums_event, enums_failed
 from tests.worker.town import Eager, Town, in_town
@@ -160,6 +163,15 @@ class Refuses(Backwards):
 
 
 BACKWARDS = DataConverter(payload_codec=Backwards())
+
+
+@workflow.defn(sandboxed=False)
+class Blocks:
+    gate = threading.Event()
+
+    @workflow.run
+    async def run(self) -> None:
+        self.gate.wait()
 
 
 @workflow.defn
@@ -344,6 +356,20 @@ async def test_code_that_does_not_yield_fails_its_task(town: Town) -> None:
     assert "in run" in failed.failure.stack_trace
 
 
+@in_town(Blocks, Adds, deadlock_timeout=timedelta(seconds=0.2), executor=ThreadPoolExecutor(2))
+async def test_on_threads_of_their_own_blocked_code_stops_nobody_else(town: Town) -> None:
+    Blocks.gate.clear()
+    try:
+        await town.start("Blocks")
+        await town.until(lambda: bool(town.requests("RespondWorkflowTaskFailed")))
+        (failed,) = town.requests("RespondWorkflowTaskFailed")
+        assert "[TMPRL1101]" in failed.failure.message
+        assert "gate.wait" in failed.failure.stack_trace
+        assert await town.result(await town.start("Adds", 1)) == 2
+    finally:
+        Blocks.gate.set()
+
+
 @in_town(EchoesAtOnce, eager=Eager(free=2))
 async def test_activities_start_with_the_answer_as_far_as_there_is_room(town: Town) -> None:
     eager: Eager = town._options["eager"]
@@ -442,3 +468,21 @@ async def test_a_codec_that_fails_fails_the_task(town: Town) -> None:
     await town.worker(Adds).handle(await town.task())
     (failed,) = town.requests("RespondWorkflowTaskFailed")
     assert failed.failure.message == "no key"
+
+
+METRICS = MetricBuffer(10_000)
+MEASURED = Runtime(telemetry=TelemetryConfig(metrics=METRICS))
+
+
+@in_town(Waits, max_cached=1, metric_meter=MEASURED.metric_meter)
+async def test_what_happens_to_runs_is_counted(town: Town) -> None:
+    first, second = await town.start("Waits"), await town.start("Waits")
+    await town.until(lambda: len(town.requests(ANSWER)) == 2)
+    for workflow_id in (first, second):
+        await town.signal(workflow_id, "close")
+        await town.result(workflow_id)
+    await town.runs.drain()
+    seen = [update.metric.name for update in METRICS.retrieve_updates()]
+    assert seen.count("temporal_workflow_completed") == 2
+    assert seen.count("temporal_sticky_cache_miss") == 1
+    assert seen.count("temporal_sticky_cache_total_forced_eviction") >= 1

@@ -12,7 +12,7 @@ import threading
 from asyncio import events
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenuto._loop import VirtualTimeLoop
 from tenuto.worker.watchdog import Stalled, Watch
@@ -30,11 +30,12 @@ _AIR = 0.05
 
 
 class StalledError(RuntimeError):
-    """Workflow code did not yield in time. ``stack`` is where it was, as text."""
+    """Workflow code did not yield in time. ``stack`` is where it was, as text; ``back`` is done when its thread is free."""
 
-    def __init__(self, message: str, stack: str) -> None:
+    def __init__(self, message: str, stack: str, back: asyncio.Future[None] | None = None) -> None:
         super().__init__(message)
         self.stack = stack
+        self.back = back
 
 
 class _Turn:
@@ -143,11 +144,18 @@ class Driver:
         self, loop: asyncio.AbstractEventLoop, name: str, steps: Sequence[Step]
     ) -> Completion | None:
         turn = _Turn(name, steps, loop.create_future())
+        back: asyncio.Future[None] = loop.create_future()
 
         def stalled(message: str, stack: str) -> None:
-            _tell(loop, turn, StalledError(message, stack))
+            _tell(loop, turn.finish, StalledError(message, stack, back))
 
         def work() -> None:
+            try:
+                live()
+            finally:
+                _tell(loop, _settle, back)
+
+        def live() -> None:
             watch = Watch(self._timeout, stalled) if self._timeout is not None else None
             error: BaseException | None = None
             try:
@@ -165,15 +173,20 @@ class Driver:
                 return
             except Exception as caught:  # noqa: BLE001 - whoever waits for the turn is told
                 error = caught
-            _tell(loop, turn, error)
+            _tell(loop, turn.finish, error)
 
         assert self._executor is not None
         self._executor.submit(work)
         return await turn.done
 
 
-def _tell(loop: asyncio.AbstractEventLoop, turn: _Turn, error: BaseException | None) -> None:
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[Any], None], what: Any) -> None:
     try:
-        loop.call_soon_threadsafe(turn.finish, error)
+        loop.call_soon_threadsafe(call, what)
     except RuntimeError:
         logger.warning("workflow code came back after its worker's loop had been closed")

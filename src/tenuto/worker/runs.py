@@ -122,6 +122,8 @@ class Runs:
         patience = deadlock_timeout.total_seconds() if deadlock_timeout and not debug_mode else None
         self._driver = Driver(patience, executor)
         self._turnstile = Turnstile()
+        self._stuck: dict[str, asyncio.Future[None]] = {}
+        """Runs whose code holds a thread although its task was given up, until the future is done."""
 
     # ---- from outside -----------------------------------------------------------------------------------------------
 
@@ -157,7 +159,11 @@ class Runs:
             )
             self._evict_id(run_id)
         finally:
-            self._turnstile.leave(run_id)
+            back = self._stuck.pop(run_id, None)
+            if back is None:
+                self._turnstile.leave(run_id)
+            else:
+                self._turnstile.leave_until(run_id, back)
             for cached in self._cache.surplus(self._turnstile.busy):
                 if self._metrics is not None:
                     self._metrics.evicted(cached.workflow_type)
@@ -190,6 +196,8 @@ class Runs:
             await self._fail(task, error.failed)
         except StalledError as error:
             self._evict(cached, stalled=True)
+            if error.back is not None:
+                self._stuck[task.workflow_execution.run_id] = error.back
             failed = self._replies.failure(error)
             failed.failure.stack_trace = error.stack
             await self._fail(task, failed)

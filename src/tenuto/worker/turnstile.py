@@ -15,13 +15,17 @@ class Turnstile:
         self._waiting: dict[str, list[tuple[asyncio.Future[bool], bool]]] = {}
         """Runs at work, and who waits for them; True for those that only ask."""
         self._emptied: list[asyncio.Future[None]] = []
+        self._shut: set[str] = set()
+        """Runs whose code does not come back: whoever comes for them is turned away."""
 
     def busy(self, run_id: str) -> bool:
         """Whether somebody works on the run."""
         return run_id in self._waiting
 
     async def enter(self, run_id: str, is_query: bool) -> bool:
-        """Wait for the run to be free. False: a later task has come, and this one counts no more."""
+        """Wait for the run to be free. False: a later task has come, or the run is shut, and this one counts no more."""
+        if run_id in self._shut:
+            return False
         waiting = self._waiting.get(run_id)
         if waiting is None:
             self._waiting[run_id] = []
@@ -39,6 +43,16 @@ class Turnstile:
             if free.done() and not free.cancelled() and free.result():
                 self.leave(run_id)
             raise
+
+    def leave_until(self, run_id: str, back: asyncio.Future[None]) -> None:
+        """Leave, but let nobody else to the run before ``back`` is done."""
+        self._shut.add(run_id)
+        back.add_done_callback(lambda _: self._shut.discard(run_id))
+        for free, _ in self._waiting[run_id]:
+            if not free.done():
+                free.set_result(False)
+        self._waiting[run_id].clear()
+        self.leave(run_id)
 
     def leave(self, run_id: str) -> None:
         """The run is free for the next."""
