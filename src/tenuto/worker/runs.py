@@ -228,7 +228,7 @@ class Runs:
         if activations is None:
             if not events or events[0].event_id != 1:
                 events = await fetching.whole(self.client, execution, events)
-            activations = cut(events, replay_until)
+            activations = cut(events, replay_until, updates=bool(task.messages))
         if self._payloads.encoded:
             try:
                 seen = [event for activation in activations for event in activation.events]
