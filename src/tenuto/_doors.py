@@ -106,6 +106,28 @@ class ActivityFunction(activity, _activity.Activity[P, R]):
     """See `tenuto.activity.Activity`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> _workflow.ActivityHandle[R]:
+        raise NotImplementedError
+
+    def options(  # type: ignore[override]
+        self,
+        *,
+        task_queue: str | None = ...,
+        start_to_close_timeout: Duration | None = ...,
+        schedule_to_close_timeout: Duration | None = ...,
+        schedule_to_start_timeout: Duration | None = ...,
+        heartbeat_timeout: Duration | None = ...,
+        retry_policy: RetryPolicy | None = ...,
+        auto_heartbeat: bool = ...,
+        local: bool = ...,
+        durable: bool = ...,
+        local_retry_threshold: Duration | None = ...,
+        cancellation_type: ActivityCancellationType | None = ...,
+        activity_id: str | None = ...,
+        summary: str | None = ...,
+        priority: Priority | None = ...,
+    ) -> ActivityFunction[P, R]:
+        raise NotImplementedError
 
 
 class ActivityDecorator(activity):

@@ -48,6 +48,7 @@ async def pack(item: str, *, count: int = 1) -> bool:
 async def order(card: Card, total: int = 0) -> Receipt:
     assert_type(await charge(card, total=total), str)
     assert_type(await charge.options(summary="x")(card), str)
+    assert_type(charge.start(card), workflow.ActivityHandle[str])
     assert_type(await measure("x"), int)
     assert_type(await token(), bytes)
     assert_type(await rate(1.0), float)

@@ -47,7 +47,7 @@ async def order(card: str, total: int = 0) -> int:
     await charge(5)  # wrong: int for str
     await charge("visa", totals=5)  # wrong: misspelt
     x: str = await charge("visa")  # wrong: bool for str
-    await charge.options(sumary="x")("visa")
+    await charge.options(sumary="x")("visa")  # wrong: misspelt
     workflow.nothing()  # wrong: no such function
     box = workflow.mailbox("box", int)
     y: str = await box.get()  # wrong: int for str

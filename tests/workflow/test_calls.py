@@ -219,7 +219,7 @@ async def wrong(kind: str) -> str:
     [
         ("no timeout", "ValueError: Activity must have start_to_close_timeout or schedule_to_close_timeout"),
         ("both", "ValueError: Cannot have arg and args"),
-        ("plain", "TypeError: Activity wrong.<locals>.plain missing attributes"),
+        ("plain", "TypeError: Activity plain missing attributes"),
         ("neither", "TypeError: Activity must be a string or callable"),
         ("duration", "TypeError: a duration is a timedelta or a number of seconds, not str"),
         ("arguments", "TypeError: missing a required argument"),

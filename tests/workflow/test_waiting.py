@@ -43,7 +43,7 @@ async def waits() -> list[str]:
     unwrapped = nap("n", 0)
     for kind, bad in (("empty", []), ("coroutine", [unwrapped])):
         try:
-            await workflow.wait(bad)  # type: ignore[call-overload]
+            await workflow.wait(bad)  # type: ignore[type-var]
         except (TypeError, ValueError) as error:
             told.append(f"{kind}: {type(error).__name__}")
     unwrapped.close()
@@ -204,7 +204,8 @@ class Handled:
         workflow.set_dynamic_signal_handler(self.any)
         workflow.set_query_handler("ask", lambda: len(self.seen))
         assert workflow.get_dynamic_signal_handler() == self.any
-        assert workflow.instance() is self
+        this: object = workflow.instance()
+        assert this is self
         await workflow.sleep(1)
         workflow.set_signal_handler("late", None)
         assert workflow.get_signal_handler("late") is None
