@@ -119,8 +119,7 @@ def _start_activity(
         retry_policy = retry_policy or said.retry_policy
         summary = summary or said.summary
         activity_id = activity_id or said.activity_id
-        if said.cancellation_type is not None and cancellation_type is _TRY_CANCEL:
-            cancellation_type = ActivityCancellationType(said.cancellation_type)
+        cancellation_type = _cancellation(cancellation_type, said.cancellation_type)
         if said.priority is not None and priority is Priority.default:
             priority = said.priority
     return runtime.start_activity(
@@ -186,8 +185,7 @@ def _start_local_activity(
         retry_policy = retry_policy or said.retry_policy
         summary = summary or said.summary
         activity_id = activity_id or said.activity_id
-        if said.cancellation_type is not None and cancellation_type is _TRY_CANCEL:
-            cancellation_type = ActivityCancellationType(said.cancellation_type)
+        cancellation_type = _cancellation(cancellation_type, said.cancellation_type)
         durable = said.durable
     return runtime.start_local_activity(
         StartLocalActivityInput(
@@ -219,6 +217,10 @@ def call_activity(
     values = target.bind(args, kwargs)
     start = _start_local_activity if target.defaults.local else _start_activity
     return start(target, args=values)
+
+
+def _cancellation(given: ActivityCancellationType, said: int | None) -> ActivityCancellationType:
+    return ActivityCancellationType(said) if said is not None and given is _TRY_CANCEL else given
 
 
 def _first(given: Duration | None, said: Duration | None) -> Duration | None:

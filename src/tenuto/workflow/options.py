@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
-if TYPE_CHECKING:
-    from tenuto.common import (
-        Duration,
-        Priority,
-        RetryPolicy,
-        SearchAttributes,
-        TypedSearchAttributes,
-        VersioningOverride,
-        WorkflowIDReusePolicy,
-    )
-    from tenuto.workflow.enums import (
-        ActivityCancellationType,
-        ChildWorkflowCancellationType,
-        NexusOperationCancellationType,
-        ParentClosePolicy,
-        VersioningIntent,
-    )
-    from tenuto.workflow.event_groups import EventGroup
+# Not for type checkers alone: libraries that read the dictionaries' types resolve these names here.
+from tenuto.common import (
+    Duration,
+    Priority,
+    RetryPolicy,
+    SearchAttributes,
+    TypedSearchAttributes,
+    VersioningOverride,
+    WorkflowIDReusePolicy,
+)
+from tenuto.workflow.enums import (
+    ActivityCancellationType,
+    ChildWorkflowCancellationType,
+    NexusOperationCancellationType,
+    ParentClosePolicy,
+    VersioningIntent,
+)
+from tenuto.workflow.event_groups import EventGroup
 
 
 class ActivityConfig(TypedDict, total=False):
