@@ -107,7 +107,6 @@ def _start_activity(
 
     runtime = current()
     name, arg_types, ret_type = _named(activity, result_type)
-    values = merged_args(arg, more, args)
     said = _declared(activity)
     if said is not None:
         task_queue = task_queue or said.task_queue
@@ -125,7 +124,7 @@ def _start_activity(
     return runtime.start_activity(
         StartActivityInput(
             activity=name,
-            args=values,
+            args=merged_args(arg, more, args),
             activity_id=activity_id,
             task_queue=task_queue,
             schedule_to_close_timeout=as_timedelta(schedule_to_close_timeout),
@@ -173,7 +172,6 @@ def _start_local_activity(
 
     runtime = current()
     name, arg_types, ret_type = _named(activity, result_type)
-    values = merged_args(arg, more, args)
     said = _declared(activity)
     durable = False
     if said is not None:
@@ -190,7 +188,7 @@ def _start_local_activity(
     return runtime.start_local_activity(
         StartLocalActivityInput(
             activity=name,
-            args=values,
+            args=merged_args(arg, more, args),
             activity_id=activity_id,
             schedule_to_close_timeout=as_timedelta(schedule_to_close_timeout),
             schedule_to_start_timeout=as_timedelta(schedule_to_start_timeout),

@@ -1,0 +1,107 @@
+"""An application: service, client and workers opened as one, in this process."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import tenuto
+from tenuto import activity, step, workflow
+from tenuto.client import Client
+
+
+@activity
+async def greet(name: str, mark: str = "!") -> str:
+    return f"hello {name}{mark}"
+
+
+@activity(task_queue="elsewhere")
+def far(name: str) -> str:
+    return f"far {name}"
+
+
+@step
+def number(text: str) -> int:
+    return len(text)
+
+
+@workflow
+async def welcome(name: str, count: int = 1) -> str:
+    workflow.publish("state", "greeting")
+    said = await greet(name, mark="?" * count)
+    return f"{said} {await number(said)}"
+
+
+@workflow(task_queue="elsewhere")
+async def distant(name: str) -> str:
+    return f"{await far(name)} {await welcome.options(task_queue='default')(name)}"
+
+
+@workflow.defn
+class Old:
+    @workflow.run
+    async def run(self, name: str) -> str:
+        return await workflow.execute_activity(greet, name, start_to_close_timeout=5)
+
+
+def test_an_application_runs_what_it_is_given(tmp_path: Path) -> None:
+    async def main() -> None:
+        url = f"sqlite:///{tmp_path}/app.db"
+        async with tenuto.open(url, workflows=[welcome, Old], activities=[greet, number]) as app:
+            assert await app.execute(welcome, "ann", 2, id="w-1") == "hello ann?? 11"
+            handle = await app.start(welcome, "bob")
+            assert handle.id.startswith("welcome-")
+            assert await handle.result() == "hello bob? 10"
+            assert await handle.query("state") == "greeting"
+            assert await app.execute(Old.run, "eve") == "hello eve!"
+            assert await welcome.using(app, id="w-2").execute("zoe", count=0) == "hello zoe 9"
+            assert await app.execute("Old", "tom") == "hello tom!"
+            assert [worker.task_queue for worker in app.workers] == ["default"]
+        with pytest.raises(RuntimeError, match="has no worker"):
+            app.worker  # noqa: B018
+
+    asyncio.run(main())
+
+
+def test_each_queue_that_is_named_gets_a_worker() -> None:
+    async def main() -> None:
+        given = tenuto.open("memory://", workflows=[distant, welcome], activities=[greet, far, number])
+        async with given as app:
+            assert [worker.task_queue for worker in app.workers] == ["default", "elsewhere"]
+            assert await app.execute(distant, "ann") == "far ann hello ann? 10"
+
+    asyncio.run(main())
+
+
+def test_without_lists_it_runs_what_this_process_declares() -> None:
+    async def main() -> None:
+        async with tenuto.open("memory://declared") as app:
+            assert await app.execute(welcome, "ann") == "hello ann? 10"
+
+    asyncio.run(main())
+
+
+def test_a_client_that_is_given_stays_open() -> None:
+    async def main() -> None:
+        client = await Client.connect("memory://given")
+        async with tenuto.open(
+            client, workflows=[welcome], activities=[greet, number], task_queue="own"
+        ) as app:
+            assert app.client is client
+            assert await app.execute(welcome, "ann") == "hello ann? 10"
+        handle = client.get_workflow_handle("none")
+        with pytest.raises(Exception, match="not found"):
+            await handle.describe()
+        await client.service_client.close()
+
+    asyncio.run(main())
+
+
+def test_an_application_without_code_is_a_client() -> None:
+    async def main() -> None:
+        async with tenuto.open("memory://bare", workflows=[], activities=[]) as app:
+            assert not app.workers
+            await app.start("anything", id="a")
+            assert (await app.client.get_workflow_handle("a").describe()).id == "a"
+
+    asyncio.run(main())
