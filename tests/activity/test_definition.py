@@ -135,7 +135,7 @@ def test_options_override_and_take_seconds() -> None:
     assert other.options(task_queue="r").chosen["task_queue"] == "r"
     assert charge.chosen == {}
     with pytest.raises(TypeError, match="no such option"):
-        charge.options(timeout=3)
+        charge.options(timeout=3)  # type: ignore[call-arg]
 
 
 def test_a_step_is_local_and_durable() -> None:

@@ -61,6 +61,10 @@ async def nothing() -> None:
     pass
 
 
+class Odd(BaseException):
+    pass
+
+
 @activity.defn
 async def explode(kind: str) -> None:
     if kind == "value":
@@ -71,6 +75,8 @@ async def explode(kind: str) -> None:
         raise ApplicationError("as planned", category=ApplicationErrorCategory.BENIGN)
     if kind == "cancelled":
         raise asyncio.CancelledError("mine")
+    if kind == "base":
+        raise Odd("not an Exception")
     if kind == "exit":
         raise SystemExit(3)
     raise CancelledError("of my own")
@@ -129,6 +135,7 @@ def test_activities_of_new_style_run() -> None:
         ("final", "Final", "done for", True),
         ("cancelled", "CancelledError", "mine", False),
         ("exit", "SystemExit", "3", False),
+        ("base", "Odd", "not an Exception", False),
     ],
 )
 def test_an_error_fails_the_attempt(kind: str, type_: str, message: str, non_retryable: bool) -> None:

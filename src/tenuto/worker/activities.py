@@ -221,8 +221,8 @@ class Activities:
         try:
             try:
                 report = await self._attempt(attempt, task)
-            except (Exception, asyncio.CancelledError, SystemExit) as error:
-                if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
+            except BaseException as error:
+                if _is_not_the_activitys(error):
                     raise
                 report = await self._not_completed(attempt, error)
                 fatal = error if isinstance(error, BrokenExecutor) else None
@@ -370,8 +370,8 @@ class Activities:
             told = failure.Failure(message="A local activity cannot be completed asynchronously")
             told.application_failure_info.non_retryable = True
             return LocalOutcome(failure=told)
-        except (Exception, asyncio.CancelledError, SystemExit) as error:
-            if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
+        except BaseException as error:
+            if _is_not_the_activitys(error):
                 attempt.abandon()
                 raise
             return self._local_failed(attempt, error, began)
@@ -442,10 +442,13 @@ def _settle(waiting: asyncio.Future[None]) -> None:
         waiting.set_result(None)
 
 
-def _cancelled_from_outside() -> bool:
-    """Whether it is the worker's own task that is cancelled, and not the activity's code in it."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+def _is_not_the_activitys(error: BaseException) -> bool:
+    """Whether it is the worker's own task that ends, and not the activity's code in it. Whatever else that code raises
+    is a failure of it: a test's outcome, an exit."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt | GeneratorExit)
 
 
 def _cancelled_failure() -> failure.Failure:
