@@ -15,6 +15,7 @@ from tenuto.converter import (
     FailureConverter,
     PayloadConverter,
 )
+from tenuto.converter.failure import show_remote_tracebacks
 from tenuto.exceptions import ActivityError, ApplicationError, CancelledError, is_cancelled_exception
 from tenuto.wire import common, failure
 
@@ -40,8 +41,10 @@ def caught(error: Exception, cause: Exception | None = None) -> Exception:
         return raised
 
 
-def test_the_remote_traceback_is_seen_in_the_traceback() -> None:
+def test_the_remote_traceback_is_seen_where_it_is_asked_for() -> None:
     error = caught(read(told(caught(ValueError("far away"), caught(KeyError("root"))))))
+    assert not hasattr(error, "__notes__")  # collectors of errors would take it for a part of the message
+    show_remote_tracebacks(error)
     text = "".join(traceback.format_exception(error))
     assert text.count("Remote traceback (most recent call last):") == 2
     assert text.count("in caught") >= 3
@@ -150,6 +153,15 @@ def test_errors_of_nexus_handlers_come_back(retryable: bool | None) -> None:
         retryable,
     )
     assert told(back).nexus_handler_failure_info == message.nexus_handler_failure_info
+
+
+def test_an_unknown_error_of_a_nexus_handler_is_an_internal_one_and_keeps_its_name_when_sent_on() -> None:
+    message = failure.Failure(message="he")
+    message.nexus_handler_failure_info.type = "NEW_KIND"
+    back = read(message)
+    assert isinstance(back, nexusrpc.HandlerError)
+    assert back.type is nexusrpc.HandlerErrorType.INTERNAL
+    assert told(back).nexus_handler_failure_info.type == "NEW_KIND"
 
 
 def test_the_data_converter_uses_its_failure_converter() -> None:

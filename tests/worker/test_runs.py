@@ -1,9 +1,10 @@
 """Workflow tasks against a real service in this process: what is kept, what is fetched, what is sent."""
 
 import asyncio
+import contextlib
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -321,10 +322,26 @@ async def test_a_type_that_nobody_knows_fails_the_task_and_names_the_known(town:
 
 @in_town(Breaks, polled=False)
 async def test_a_failing_task_is_reported_once_and_then_left_to_time_out(town: Town) -> None:
-    await town.start("Breaks", task_seconds=1)
+    workflow_id = await town.start("Breaks", task_seconds=1)
     first = await town.task()
-    await town.runs.handle(first)
+    with lines_of("tenuto.worker") as lines:
+        await town.runs.handle(first)
+    (line,) = [line for line in lines if line.getMessage().startswith("Failed workflow task")]
+    assert vars(line)["__temporal_error_identifier"] == "WorkflowTaskFailure"
+    assert vars(line)["temporal_workflow"]["workflow_id"] == workflow_id
     second = await town.task()
+@contextlib.contextmanager
+def lines_of(name: str) -> Iterator[list[logging.LogRecord]]:
+    lines: list[logging.LogRecord] = []
+    catch = logging.Handler()
+    vars(catch)["emit"] = lines.append
+    logging.getLogger(name).addHandler(catch)
+    try:
+        yield lines
+    finally:
+        logging.getLogger(name).removeHandler(catch)
+
+
     await town.runs.handle(second)
     assert (first.attempt, second.attempt) == (1, 2)
     assert len(town.requests("RespondWorkflowTaskFailed")) == 1

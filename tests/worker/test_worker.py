@@ -306,6 +306,7 @@ async def test_a_workflow_started_eagerly_needs_no_poll(client: Client) -> None:
         handle = await client.start_workflow(
             Greeting.run, "you", id=new_id(), task_queue="q", request_eager_start=True
         )
+        assert vars(handle)["__temporal_eagerly_started"] is True
         assert await handle.result() == "Hello, you!"
         events = [event async for event in handle.fetch_history_events()]
         assert events[0].workflow_execution_started_event_attributes.eager_execution_accepted

@@ -15,6 +15,7 @@ from tenuto.converter import (
     WorkflowSerializationContext,
     encode_search_attributes,
 )
+from tenuto.converter.failure import show_remote_tracebacks
 from tenuto.wire import common, duration_pb2, failure, sdk_metadata, timestamp_pb2, workflow
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ async def error_of(converter: DataConverter, told: failure.Failure) -> BaseExcep
     """The error that ``told`` tells of; ``told`` itself stays as it came, to be read again."""
     copied = failure.Failure()
     copied.CopyFrom(told)
-    return await converter.decode_failure(copied)
+    return show_remote_tracebacks(await converter.decode_failure(copied))
 
 
 async def first_value(

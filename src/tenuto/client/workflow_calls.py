@@ -128,7 +128,9 @@ class WorkflowCalls(OutboundInterceptor):
         finally:
             if slot is not None and not taken:
                 slot.release()
-        return self._handle(input, answer, answer.first_execution_run_id or answer.run_id)
+        handle = self._handle(input, answer, answer.first_execution_run_id or answer.run_id)
+        setattr(handle, "__temporal_eagerly_started", taken)  # programs that show it read this very name
+        return handle
 
     async def _signal_with_start(
         self, input: StartWorkflowInput, fields: dict[str, Any]

@@ -98,8 +98,6 @@ class DefaultFailureConverter(FailureConverter):
             error = read(failure, payload_converter)
         if isinstance(error, FailureError):
             error._failure = failure
-        if failure.stack_trace:
-            error.add_note(f"Remote traceback (most recent call last):\n{failure.stack_trace.rstrip()}")
         if failure.HasField("cause"):
             error.__cause__ = self.from_failure(failure.cause, payload_converter)
         return error
@@ -113,6 +111,18 @@ class DefaultFailureConverterWithEncodedAttributes(DefaultFailureConverter):
 
 
 FailureConverter.default = DefaultFailureConverter()
+
+
+def show_remote_tracebacks(error: BaseException) -> BaseException:
+    """``error``, with a note of where it and its causes came from, for people who read its traceback. Only for programs
+    outside of workflows: inside, tools that collect errors would take the note for a part of the message."""
+    part: BaseException | None = error
+    while part is not None:
+        told = part.failure.stack_trace if isinstance(part, FailureError) and part.failure is not None else ""
+        if told:
+            part.add_note(f"Remote traceback (most recent call last):\n{told.rstrip()}")
+        part = part.__cause__
+    return error
 
 
 def _stack_of(exception: BaseException) -> str:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tenuto.worker")
 
 _UNHANDLED = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
+_MARK = {"__temporal_error_identifier": "WorkflowTaskFailure"}
+"""Lets log handlers tell these lines from others."""
+
 _TOO_LARGE = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_GRPC_MESSAGE_TOO_LARGE
 
 
@@ -150,6 +153,7 @@ class Replies:
             exc_info=failed.error,
         )
         try:
+            extra={**_MARK, "temporal_workflow": self._facts(task)},
             if task.HasField("query"):
                 told = QueryAnswer(failure=failed.failure, message=failed.failure.message)
                 await self.answer_query(task, told, failed.cause)
@@ -160,6 +164,17 @@ class Replies:
 
     async def _fail(self, task: Task, failed: TaskFailure) -> None:
         request = self._forms.failed(task.task_token, failed)
+    def _facts(self, task: Task) -> dict[str, object]:
+        """What the lines of workflow code carry too, so that one formatter serves both."""
+        return {
+            "attempt": task.attempt,
+            "namespace": self.client.namespace,
+            "run_id": task.workflow_execution.run_id,
+            "task_queue": self._task_queue,
+            "workflow_id": task.workflow_execution.workflow_id,
+            "workflow_type": task.workflow_type.name,
+        }
+
         await self._encode(request, task)
         await self.client.service_client.call("RespondWorkflowTaskFailed", request, retry=True)
 
