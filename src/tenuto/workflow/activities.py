@@ -6,7 +6,6 @@ run's handles do.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -232,7 +231,7 @@ def _executing(start: Callable[..., Awaitable[Any]], doc: str) -> Callable[..., 
         return await start(activity, arg, *more, **options)
 
     execute.__doc__ = doc
-    execute.__signature__ = inspect.signature(start).replace(return_annotation=Any)  # type: ignore[attr-defined]
+    execute.__wrapped__ = start  # type: ignore[attr-defined] # whose signature it shares
     return execute
 
 

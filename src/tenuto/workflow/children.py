@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -138,9 +137,7 @@ async def _execute_child_workflow(workflow: Any, arg: Any = UNSET, *more: Any, *
     return await (await _start_child_workflow(workflow, arg, *more, **options))
 
 
-_execute_child_workflow.__signature__ = inspect.signature(_start_child_workflow).replace(  # type: ignore[attr-defined]
-    return_annotation=Any
-)
+_execute_child_workflow.__wrapped__ = _start_child_workflow  # type: ignore[attr-defined]
 _start_child_workflow.__name__ = _start_child_workflow.__qualname__ = "start_child_workflow"
 _execute_child_workflow.__name__ = _execute_child_workflow.__qualname__ = "execute_child_workflow"
 start_child_workflow = cast("StartChildWorkflow", _start_child_workflow)
