@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from tenuto import activity, workflow
-from tenuto.converter import DataConverter, PayloadCodec
+from tenuto.converter import (
+    ActivitySerializationContext,
+    DataConverter,
+    PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
+)
 from tenuto.runtime import MetricBuffer, Runtime, TelemetryConfig
 from tenuto.transport.errors import RPCError
 from tenuto.wire import common, enums_event, enums_failed
@@ -320,16 +326,6 @@ async def test_a_type_that_nobody_knows_fails_the_task_and_names_the_known(town:
     assert told.failure.application_failure_info.type == "NotFoundError"
 
 
-@in_town(Breaks, polled=False)
-async def test_a_failing_task_is_reported_once_and_then_left_to_time_out(town: Town) -> None:
-    workflow_id = await town.start("Breaks", task_seconds=1)
-    first = await town.task()
-    with lines_of("tenuto.worker") as lines:
-        await town.runs.handle(first)
-    (line,) = [line for line in lines if line.getMessage().startswith("Failed workflow task")]
-    assert vars(line)["__temporal_error_identifier"] == "WorkflowTaskFailure"
-    assert vars(line)["temporal_workflow"]["workflow_id"] == workflow_id
-    second = await town.task()
 @contextlib.contextmanager
 def lines_of(name: str) -> Iterator[list[logging.LogRecord]]:
     lines: list[logging.LogRecord] = []
@@ -342,6 +338,16 @@ def lines_of(name: str) -> Iterator[list[logging.LogRecord]]:
         logging.getLogger(name).removeHandler(catch)
 
 
+@in_town(Breaks, polled=False)
+async def test_a_failing_task_is_reported_once_and_then_left_to_time_out(town: Town) -> None:
+    workflow_id = await town.start("Breaks", task_seconds=1)
+    first = await town.task()
+    with lines_of("tenuto.worker") as lines:
+        await town.runs.handle(first)
+    (line,) = [line for line in lines if line.getMessage().startswith("Failed workflow task")]
+    assert vars(line)["__temporal_error_identifier"] == "WorkflowTaskFailure"
+    assert vars(line)["temporal_workflow"]["workflow_id"] == workflow_id
+    second = await town.task()
     await town.runs.handle(second)
     assert (first.attempt, second.attempt) == (1, 2)
     assert len(town.requests("RespondWorkflowTaskFailed")) == 1
@@ -476,6 +482,36 @@ async def test_a_codec_sees_everything_that_comes_and_goes(town: Town) -> None:
     assert await town.result(waits) == ["secret", "too"]
     for workflow_id in (echoes, steps, waits):
         assert not any(b"secret" in event.SerializeToString() for event in await town.history(workflow_id))
+
+
+class Sealed(Backwards, WithSerializationContext):
+    """Writes on the seal who it is for, and opens nobody else's."""
+
+    def __init__(self, whose: str = "nobody") -> None:
+        self.whose = whose
+
+    def with_context(self, context: SerializationContext) -> "Sealed":
+        whose = f"workflow {getattr(context, 'workflow_id', None)}"
+        if isinstance(context, ActivitySerializationContext):
+            whose = f"activity {context.activity_id} {context.activity_type} {context.is_local} of {whose}"
+        return Sealed(whose)
+
+    async def encode(self, payloads: Sequence[common.Payload]) -> list[common.Payload]:
+        made = await super().encode(payloads)
+        for payload in made:
+            payload.metadata["for"] = self.whose.encode()
+        return made
+
+    async def decode(self, payloads: Sequence[common.Payload]) -> list[common.Payload]:
+        for payload in payloads:
+            assert payload.metadata["for"] in (self.whose.encode(), b""), f"{self.whose} opens {payload}"
+        return await super().decode(payloads)
+
+
+@in_town(Echoes, Local, converter=DataConverter(payload_codec=Sealed()))
+async def test_a_codec_is_told_whose_payloads_it_sees(town: Town) -> None:
+    assert await town.result(await town.start("Echoes", 2)) == 1
+    assert await town.result(await town.start("Local", "echo")) == "first second"
 
 
 @in_town(Adds, polled=False)

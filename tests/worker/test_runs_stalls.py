@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -31,7 +32,7 @@ def spins_for_ever() -> Completion | None:
 
 @on_a_real_loop
 async def test_code_that_spins_is_stopped_and_its_stack_is_told() -> None:
-    driver = Driver(0.1)
+    driver = Driver(timedelta(seconds=0.1))
     with pytest.raises(StalledError, match=r"\[TMPRL1101\] .* didn't yield within 0.1 second") as caught:
         await driver.do("w", [spins_for_ever])
     assert "spins_for_ever" in caught.value.stack
@@ -46,7 +47,7 @@ async def test_code_that_waits_without_the_processor_is_stopped_too() -> None:
             time.sleep(0.01)
 
     with pytest.raises(StalledError):
-        await Driver(0.1).do("w", [naps])
+        await Driver(timedelta(seconds=0.1)).do("w", [naps])
 
 
 @on_a_real_loop
@@ -57,7 +58,7 @@ async def test_on_a_thread_even_code_that_cannot_be_interrupted_is_given_up() ->
         never.wait()
 
     with ThreadPoolExecutor(1) as executor:
-        driver = Driver(0.1, executor)
+        driver = Driver(timedelta(seconds=0.1), executor)
         with pytest.raises(StalledError) as caught:
             await driver.do("w", [waits])
         assert "never.wait" in caught.value.stack
@@ -67,7 +68,7 @@ async def test_on_a_thread_even_code_that_cannot_be_interrupted_is_given_up() ->
 
 @on_a_real_loop
 async def test_many_short_steps_are_no_stall_and_let_others_run() -> None:
-    driver = Driver(0.1)
+    driver = Driver(timedelta(seconds=0.1))
     others = 0
 
     async def other() -> None:
@@ -100,14 +101,14 @@ async def test_an_error_of_a_step_reaches_whoever_waits() -> None:
         raise ValueError("wrong")
 
     with pytest.raises(ValueError, match="wrong"):
-        await Driver(1.0).do("w", [wrong])
+        await Driver(timedelta(seconds=1.0)).do("w", [wrong])
     with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match="wrong"):
-        await Driver(1.0, executor).do("w", [wrong])
+        await Driver(timedelta(seconds=1.0), executor).do("w", [wrong])
 
 
 def test_nobody_watches_on_virtual_time() -> None:
     loop = VirtualTimeLoop()
-    driver = Driver(0.05)
+    driver = Driver(timedelta(seconds=0.05))
 
     def slow() -> Completion:
         until = time.monotonic() + 0.3

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
 
-from tenuto.converter import DataConverter
+from tenuto.converter import DataConverter, WorkflowSerializationContext
 from tenuto.transport.config import ConnectConfig
 from tenuto.transport.services import ServiceClient
 from tenuto.wire import failure, history, taskqueue, update
@@ -189,6 +189,9 @@ class Town:
 
     # ---- the client's side ------------------------------------------------------------------------------------------
 
+    def _for(self, workflow_id: str) -> DataConverter:
+        return self.converter.with_context(WorkflowSerializationContext(_NAMESPACE, workflow_id))
+
     async def start(self, workflow_type: str, *args: Any, task_seconds: int = 10) -> str:
         """Start one; its workflow id."""
         request = ws.StartWorkflowExecutionRequest(
@@ -198,7 +201,7 @@ class Town:
         request.task_queue.name = "q"
         request.workflow_task_timeout.seconds = task_seconds
         if args:
-            request.input.payloads.extend(await self.converter.encode(args))
+            request.input.payloads.extend(await self._for(request.workflow_id).encode(args))
         await self._straight("StartWorkflowExecution", request)
         return request.workflow_id
 
@@ -206,7 +209,7 @@ class Town:
         request = ws.SignalWorkflowExecutionRequest(namespace=_NAMESPACE, signal_name=name)
         request.workflow_execution.workflow_id = workflow_id
         if args:
-            request.input.payloads.extend(await self.converter.encode(args))
+            request.input.payloads.extend(await self._for(workflow_id).encode(args))
         await self._straight("SignalWorkflowExecution", request)
 
     async def query(self, workflow_id: str, name: str, *args: Any) -> Any:
@@ -215,9 +218,9 @@ class Town:
         request.execution.workflow_id = workflow_id
         request.query.query_type = name
         if args:
-            request.query.query_args.payloads.extend(await self.converter.encode(args))
+            request.query.query_args.payloads.extend(await self._for(workflow_id).encode(args))
         answer = await self._straight("QueryWorkflow", request)
-        return (await self.converter.decode(answer.query_result.payloads))[0]
+        return (await self._for(workflow_id).decode(answer.query_result.payloads))[0]
 
     async def update(self, workflow_id: str, name: str, *args: Any) -> Any:
         """What it gives. Raises RuntimeError for one that is refused or fails."""
@@ -228,14 +231,14 @@ class Town:
         asked.meta.update_id = uuid.uuid4().hex
         asked.input.name = name
         if args:
-            asked.input.args.payloads.extend(await self.converter.encode(args))
+            asked.input.args.payloads.extend(await self._for(workflow_id).encode(args))
         while True:
             answer = await self._straight("UpdateWorkflowExecution", request)
             if answer.HasField("outcome"):
                 break
         if answer.outcome.HasField("failure"):
             raise RuntimeError(answer.outcome.failure.message)
-        return (await self.converter.decode(answer.outcome.success.payloads))[0]
+        return (await self._for(workflow_id).decode(answer.outcome.success.payloads))[0]
 
     async def history(self, workflow_id: str, *, to_the_end: bool = False) -> list[history.HistoryEvent]:
         request = ws.GetWorkflowExecutionHistoryRequest(namespace=_NAMESPACE, wait_new_event=to_the_end)
@@ -257,7 +260,7 @@ class Town:
         if last.event_type != 2:
             raise RuntimeError(str(last))
         payloads = last.workflow_execution_completed_event_attributes.result.payloads
-        return (await self.converter.decode(payloads))[0] if payloads else None
+        return (await self._for(workflow_id).decode(payloads))[0] if payloads else None
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Give everybody else turns until something is true."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tenuto.run.run import Run
+    from tenuto.worker.contexts import Contexts
     from tenuto.worker.local import Locals
 
 
@@ -19,6 +20,7 @@ class Cached:
 
     __slots__ = (
         "began_at",
+        "contexts",
         "dropped",
         "locals",
         "named",
@@ -38,6 +40,8 @@ class Cached:
         self.processed = 0
         self.began_at = 0
         """When the run began, in ns."""
+        self.contexts: Contexts | None = None
+        """For a codec that asks whose payloads it sees."""
         self.dropped = False
         self.named = False
         """Whether history already says which framework of which version works on it."""

@@ -12,6 +12,7 @@ import threading
 from asyncio import events
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tenuto._loop import VirtualTimeLoop
@@ -60,10 +61,10 @@ class _Turn:
 
 
 class Driver:
-    """Does steps. ``deadlock_timeout`` in seconds, None: nobody watches; on virtual time nobody does either."""
+    """Does steps. ``deadlock_timeout`` None: nobody watches; on virtual time nobody does either."""
 
-    def __init__(self, deadlock_timeout: float | None, executor: Executor | None = None) -> None:
-        self._timeout = deadlock_timeout
+    def __init__(self, deadlock_timeout: timedelta | None, executor: Executor | None = None) -> None:
+        self._timeout = deadlock_timeout.total_seconds() if deadlock_timeout else None
         self._executor = executor
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: Watch | None = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.converter import WorkflowSerializationContext
 from tenuto.wire import failure
+from tenuto.worker.contexts import Contexts
 
 if TYPE_CHECKING:
     from tenuto.converter import DataConverter
@@ -46,18 +47,29 @@ class Payloads:
             made.application_failure_info.type = type(error).__name__
         return made
 
+    def contexts(self, workflow_id: str, workflow_type: str, task_queue: str) -> Contexts | None:
+        """For the other methods, one for each run; None when nobody asks for them."""
+        if not self._converter.wants_context:
+            return None
+        return Contexts(self._namespace, workflow_id, workflow_type, task_queue)
+
     async def decode_task(
-        self, task: ws.PollWorkflowTaskQueueResponse, events: list[history.HistoryEvent]
+        self,
+        task: ws.PollWorkflowTaskQueueResponse,
+        events: list[history.HistoryEvent],
+        contexts: Contexts | None,
     ) -> None:
         """Decode in place what came: ``events``, queries, updates. Raises whatever the codec does."""
         messages: list[Message] = [*events, *task.messages, *task.queries.values()]
         if task.HasField("query"):
             messages.append(task.query)
-        await self._decode(messages, task.workflow_execution.workflow_id)
+        await self._decode(messages, task.workflow_execution.workflow_id, contexts)
 
-    async def decode_events(self, events: Sequence[history.HistoryEvent], workflow_id: str) -> None:
+    async def decode_events(
+        self, events: Sequence[history.HistoryEvent], workflow_id: str, contexts: Contexts | None
+    ) -> None:
         """Decode events in place. Raises whatever the codec does."""
-        await self._decode(list(events), workflow_id)
+        await self._decode(list(events), workflow_id, contexts)
 
     async def encode(
         self,
@@ -65,13 +77,18 @@ class Payloads:
         | ws.RespondWorkflowTaskFailedRequest
         | ws.RespondQueryTaskCompletedRequest,
         workflow_id: str,
+        contexts: Contexts | None = None,
     ) -> None:
         """Encode in place what goes. Raises whatever the codec does."""
         from tenuto.converter.walk import encode_message
 
-        await encode_message(request, self.converter_for(workflow_id), headers=self._headers)
+        context_of = contexts.of if contexts is not None else None
+        converter = self.converter_for(workflow_id)
+        await encode_message(request, converter, headers=self._headers, context_of=context_of)
 
-    async def _decode(self, messages: list[Message], workflow_id: str) -> None:
+    async def _decode(self, messages: list[Message], workflow_id: str, contexts: Contexts | None) -> None:
         from tenuto.converter.walk import decode_message
 
-        await decode_message(messages, self.converter_for(workflow_id), headers=self._headers)
+        context_of = contexts.of if contexts is not None else None
+        converter = self.converter_for(workflow_id)
+        await decode_message(messages, converter, headers=self._headers, context_of=context_of)

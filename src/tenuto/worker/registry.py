@@ -5,7 +5,7 @@ This file must never hold a run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
@@ -13,12 +13,13 @@ from tenuto.common import VersioningBehavior
 from tenuto.exceptions import ApplicationError
 from tenuto.run import guard
 from tenuto.run.types import RunOptions
+from tenuto.worker.interceptor import workflow_interceptors
 
 if TYPE_CHECKING:
     from tenuto.common import MetricMeter, WorkerDeploymentVersion
     from tenuto.converter import DataConverter
+    from tenuto.worker.interceptor import Interceptor
     from tenuto.workflow.definition import Definition
-    from tenuto.workflow.interception import WorkflowInboundInterceptor
 
 SDK_NAME = "tenuto"
 
@@ -32,8 +33,7 @@ class Registry:
         *,
         namespace: str,
         task_queue: str,
-        interceptors: Sequence[type[WorkflowInboundInterceptor]] = (),
-        extern_functions: Mapping[str, Callable[..., Any]] | None = None,
+        interceptors: Sequence[Interceptor] = (),
         failure_exception_types: Sequence[type[BaseException]] = (),
         default_versioning_behavior: VersioningBehavior = VersioningBehavior.UNSPECIFIED,
         eager_activities: bool = False,
@@ -54,11 +54,12 @@ class Registry:
                     else "More than one dynamic workflow"
                 )
             self._types[definition.name] = definition
+        classes, extern = workflow_interceptors(interceptors)
         self._shared: dict[str, Any] = {
             "namespace": namespace,
             "task_queue": task_queue,
-            "interceptors": interceptors,
-            "extern_functions": extern_functions or {},
+            "interceptors": classes,
+            "extern_functions": extern,
             "failure_exception_types": failure_exception_types,
             "default_versioning_behavior": default_versioning_behavior,
             "eager_activities": eager_activities,

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -21,7 +22,7 @@ from tenuto.run.types import Completion, TaskFailure
 from tenuto.wire import enums_failed
 from tenuto.wire import history as wire
 from tenuto.worker.driving import Driver
-from tenuto.worker.interceptor import Interceptor, workflow_interceptors
+from tenuto.worker.interceptor import Interceptor
 from tenuto.worker.payloads import Payloads
 from tenuto.worker.registry import Registry
 from tenuto.worker.runner import UnsandboxedWorkflowRunner, WorkflowRunner
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from tenuto.runtime import Runtime
     from tenuto.worker.plugin import Plugin
 
-DEADLOCK_SECONDS = 2.0
+DEADLOCK_TIMEOUT = timedelta(seconds=2)
 
 
 class ReplayerConfig(TypedDict, total=False):
@@ -171,7 +172,7 @@ class Replayer:
 
     def _driver(self) -> Driver:
         return Driver(
-            None if self._config["debug_mode"] else DEADLOCK_SECONDS, self._config["workflow_task_executor"]
+            None if self._config["debug_mode"] else DEADLOCK_TIMEOUT, self._config["workflow_task_executor"]
         )
 
     async def _replay(self, driver: Driver, history: WorkflowHistory) -> WorkflowReplayResult:
@@ -191,7 +192,9 @@ class Replayer:
         definition = self._registry.find(workflow_type)
         if self._payloads.encoded:
             events = _copied(events)
-            await self._payloads.decode_events(events, history.workflow_id)
+            started = events[0].workflow_execution_started_event_attributes
+            contexts = self._payloads.contexts(history.workflow_id, workflow_type, started.task_queue.name)
+            await self._payloads.decode_events(events, history.workflow_id, contexts)
         activations = cut(events, replay_until=sys.maxsize)
         if not activations:
             return None
@@ -208,13 +211,11 @@ class Replayer:
 
 
 def _parts(config: ReplayerConfig) -> tuple[Registry, Payloads]:
-    classes, extern = workflow_interceptors(config["interceptors"])
     registry = Registry(
         prepare(config),
         namespace=config["namespace"],
         task_queue="replay",
-        interceptors=classes,
-        extern_functions=extern,
+        interceptors=config["interceptors"],
         failure_exception_types=config["workflow_failure_exception_types"],
         eager_activities=False,
         build_id=config["build_id"] or "",

@@ -17,16 +17,17 @@ from tenuto.worker.answers import Answer, Forms, add_query_results, eager_ones
 
 if TYPE_CHECKING:
     from tenuto.client import Client
+    from tenuto.worker.contexts import Contexts
     from tenuto.worker.payloads import Payloads
 
     Task = ws.PollWorkflowTaskQueueResponse
 
 logger = logging.getLogger("tenuto.worker")
 
-_UNHANDLED = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
 _MARK = {"__temporal_error_identifier": "WorkflowTaskFailure"}
 """Lets log handlers tell these lines from others."""
 
+_UNHANDLED = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
 _TOO_LARGE = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_GRPC_MESSAGE_TOO_LARGE
 
 
@@ -83,6 +84,7 @@ class Replies:
         *,
         go_on: bool,
         name: bool,
+        contexts: Contexts | None = None,
     ) -> ws.RespondWorkflowTaskCompletedResponse:
         """Send the answer; activities that come back are begun. ``go_on``, ``name``: see `Forms.completed`.
 
@@ -95,7 +97,7 @@ class Replies:
             request = self._forms.completed(task.task_token, answer, and_go_on=go_on, name=name)
             if queries:
                 add_query_results(request, queries)
-            await self._encode(request, task)
+            await self._encode(request, task, contexts)
             response = await self._send(request)
             if eager is not None:
                 for activity in response.activity_tasks:
@@ -151,9 +153,9 @@ class Replies:
             task.attempt,
             failed.failure.message,
             exc_info=failed.error,
+            extra={**_MARK, "temporal_workflow": self._facts(task)},
         )
         try:
-            extra={**_MARK, "temporal_workflow": self._facts(task)},
             if task.HasField("query"):
                 told = QueryAnswer(failure=failed.failure, message=failed.failure.message)
                 await self.answer_query(task, told, failed.cause)
@@ -162,8 +164,6 @@ class Replies:
         except TaskFailed as worse:
             await self._fail(task, worse.failed)
 
-    async def _fail(self, task: Task, failed: TaskFailure) -> None:
-        request = self._forms.failed(task.task_token, failed)
     def _facts(self, task: Task) -> dict[str, object]:
         """What the lines of workflow code carry too, so that one formatter serves both."""
         return {
@@ -175,6 +175,8 @@ class Replies:
             "workflow_type": task.workflow_type.name,
         }
 
+    async def _fail(self, task: Task, failed: TaskFailure) -> None:
+        request = self._forms.failed(task.task_token, failed)
         await self._encode(request, task)
         await self.client.service_client.call("RespondWorkflowTaskFailed", request, retry=True)
 
@@ -188,11 +190,12 @@ class Replies:
         | ws.RespondWorkflowTaskFailedRequest
         | ws.RespondQueryTaskCompletedRequest,
         task: Task,
+        contexts: Contexts | None = None,
     ) -> None:
         if not self._payloads.encoded:
             return
         try:
-            await self._payloads.encode(request, task.workflow_execution.workflow_id)
+            await self._payloads.encode(request, task.workflow_execution.workflow_id, contexts)
         except Exception as error:  # noqa: BLE001 - a codec may raise anything, and fails the workflow task
             told = failure.Failure(message=f"Failed encoding: {error}")
             told.application_failure_info.type = type(error).__name__

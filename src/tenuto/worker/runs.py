@@ -28,7 +28,7 @@ from tenuto.worker import fetching
 from tenuto.worker.answers import Answer, Forms
 from tenuto.worker.cache import Cache, Cached
 from tenuto.worker.driving import Driver, StalledError
-from tenuto.worker.interceptor import Interceptor, workflow_interceptors
+from tenuto.worker.interceptor import Interceptor
 from tenuto.worker.local import LocalRunner, Locals
 from tenuto.worker.payloads import Payloads
 from tenuto.worker.registry import SDK_NAME, Registry
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tenuto.common import MetricMeter
     from tenuto.converter import DataConverter
     from tenuto.wire import history
+    from tenuto.worker.contexts import Contexts
     from tenuto.worker.deployment import Build
     from tenuto.workflow.definition import Definition
 
@@ -88,14 +89,12 @@ class Runs:
         executor: Executor | None = None,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        classes, extern = workflow_interceptors(interceptors)
         self._task_queue = task_queue
         self._registry = Registry(
             definitions,
             namespace=client.namespace,
             task_queue=task_queue,
-            interceptors=classes,
-            extern_functions=extern,
+            interceptors=interceptors,
             failure_exception_types=failure_exception_types,
             default_versioning_behavior=build.default_versioning_behavior,
             eager_activities=eager is not None,
@@ -119,8 +118,7 @@ class Runs:
         )
         self._replies = Replies(client, forms, self._payloads, task_queue, eager, max_eager)
         self._metrics = WorkflowMetrics.of(metric_meter, client.namespace, task_queue)
-        patience = deadlock_timeout.total_seconds() if deadlock_timeout and not debug_mode else None
-        self._driver = Driver(patience, executor)
+        self._driver = Driver(deadlock_timeout if not debug_mode else None, executor)
         self._turnstile = Turnstile()
         self._stuck: dict[str, asyncio.Future[None]] = {}
         """Runs whose code holds a thread although its task was given up, until the future is done."""
@@ -229,22 +227,32 @@ class Runs:
             if not events or events[0].event_id != 1:
                 events = await fetching.whole(self.client, execution, events)
             activations = cut(events, replay_until, updates=bool(task.messages))
-        if self._payloads.encoded:
-            try:
-                seen = [event for activation in activations for event in activation.events]
-                await self._payloads.decode_task(task, seen)
-            except Exception as error:  # noqa: BLE001 - a codec may raise anything, and fails the workflow task
-                raise TaskFailed(self._replies.failure(error)) from None
+        contexts = await self._decode(task, cached, activations) if self._payloads.encoded else None
         if self._metrics is not None:
             self._metrics.received(task, cached is not None)
         if cached is None:
             cached = self._make(task, events)
+        cached.contexts = contexts
         if task.messages and activations:
             activations[-1].messages = task.messages
         if activations:
             cached.processed = activations[-1].events[-1].event_id
         run = cached.run
         return cached, [partial(run.activate, activation) for activation in activations]
+
+    async def _decode(
+        self, task: Task, cached: Cached | None, activations: list[Activation]
+    ) -> Contexts | None:
+        workflow_id, workflow_type = task.workflow_execution.workflow_id, task.workflow_type.name
+        contexts = cached.contexts if cached is not None else None
+        if cached is None:
+            contexts = self._payloads.contexts(workflow_id, workflow_type, self._task_queue)
+        seen = [event for activation in activations for event in activation.events]
+        try:
+            await self._payloads.decode_task(task, seen, contexts)
+        except Exception as error:  # noqa: BLE001 - a codec may raise anything, and fails the workflow task
+            raise TaskFailed(self._replies.failure(error)) from None
+        return contexts
 
     def _make(self, task: Task, events: Events) -> Cached:
         execution = task.workflow_execution
@@ -338,7 +346,9 @@ class Runs:
                 busy,
             )
         queries = await self._ask(cached, task) if task.queries else {}
-        response = await self._replies.complete(task, answer, queries, go_on=go_on, name=not cached.named)
+        response = await self._replies.complete(
+            task, answer, queries, go_on=go_on, name=not cached.named, contexts=cached.contexts
+        )
         cached.named = True
         if self._metrics is not None:
             age = self._clock() - cached.began_at
