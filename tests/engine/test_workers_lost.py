@@ -120,6 +120,30 @@ def test_a_loss_of_both_kinds_ends_the_workflow_task_first() -> None:
     world.step(done())
 
 
+def test_an_activity_whose_poller_never_got_it_waits_again_and_no_attempt_is_spent() -> None:
+    world = begun()
+    first = world.poll_activity()
+    world.ask(types.Unclaimed(world.run_id, 5, first.activity.request_id))
+    again = world.poll_activity()
+    assert again.activity.attempt == 1
+    world.ask(types.Unclaimed(world.run_id, 5, first.activity.request_id))
+    complete(world, again)
+    assert gone(world)
+
+
+def test_a_workflow_task_whose_poller_never_got_it_is_offered_again_at_once() -> None:
+    world = begun_run()
+    world.poll()
+    task = current(world).task
+    assert task is not None
+    world.ask(types.Unclaimed(world.run_id, task.scheduled_id, "another poll"))
+    assert current(world).task is not None
+    assert tail(world, 1) == ["WFT_STARTED"]
+    world.ask(types.Unclaimed(world.run_id, task.scheduled_id, task.request_id))
+    assert tail(world, 1) == ["WFT_TIMED_OUT"]
+    assert world.poll().attempt == 2
+
+
 def test_a_closed_run_and_no_chain_at_all_have_lost_nothing() -> None:
     world = World()
     world.ask(types.WorkersLost(world.now))

@@ -411,6 +411,21 @@ def lose_workers(walk: Walk) -> Any:
     return types.WorkersLost(walk.now - walk.rng.choice((-1, 0, 5)) * SECOND)
 
 
+def take_back(walk: Walk) -> Any:
+    """The poller of something started has never got it."""
+    if walk.chain is None:
+        return None
+    state = walk.chain.current
+    started = [one for one in state.activities.values() if one.started]
+    task = state.run.task
+    if task is not None and task.started and (not started or walk.rng.random() < 0.3):
+        return types.Unclaimed(state.run.run_id, task.scheduled_id, task.request_id)
+    if not started:
+        return None
+    one = walk.rng.choice(started)
+    return types.Unclaimed(state.run.run_id, one.scheduled_id, one.request_id)
+
+
 def tick(walk: Walk) -> Any:
     """The alarm, rung in time or late; sometimes for no reason."""
     if walk.chain is None or walk.agenda is None:
@@ -476,6 +491,7 @@ WEIGHTED: dict[Callable[[Walk], Any], float] = {
     report_activity: 3,
     tick: 3.5,
     lose_workers: 0.3,
+    take_back: 0.3,
     deliver: 1.5,
     hear_child: 0.7,
     first_task: 0.3,

@@ -21,7 +21,7 @@ from tenuto.engine.activity_state import (
     ready,
     retry_at,
 )
-from tenuto.engine.activity_timeout import expire, lose
+from tenuto.engine.activity_timeout import expire, lose, take_back
 from tenuto.engine.activity_view import pending_info
 
 __all__ = [
@@ -48,4 +48,5 @@ __all__ = [
     "retry_at",
     "schedule",
     "start",
+    "take_back",
 ]

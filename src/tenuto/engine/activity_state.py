@@ -246,6 +246,19 @@ class AttemptStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptReturned:
+    """Nobody has the current attempt after all."""
+
+    scheduled_id: int
+
+    def apply(self, rd: RunDraft) -> None:
+        activity = rd.activities.edit(self.scheduled_id)
+        activity.started_at = 0
+        activity.started_event_id = NO_EVENT
+        activity.request_id = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeaten:
     """The running attempt is alive; its details replace what was there."""
 

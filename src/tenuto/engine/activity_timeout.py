@@ -52,6 +52,14 @@ def lose(rd: RunDraft, before_at: int) -> None:
         workflow_task.wake(rd)
 
 
+def take_back(rd: RunDraft, scheduled_id: int, request_id: str) -> None:
+    """Let the attempt wait for a worker again if it was started for this poll: the poller never got it, so no attempt is
+    spent."""
+    activity = rd.activities.get(scheduled_id)
+    if activity is not None and activity.started and activity.request_id == request_id:
+        rd.note(state.AttemptReturned(scheduled_id))
+
+
 def time_out(rd: RunDraft, activity: Activity, kind: int, *, at_once: bool = False) -> bool:
     """One timeout of one activity: another attempt (``at_once``, or when the policy says), or its end; True when it
     ended."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from tenuto.engine import activity, close, timer, workflow_task
-from tenuto.engine.context import find_run
+from tenuto.engine.context import find_run, open_run
 from tenuto.engine.draft import Draft, RunDraft
-from tenuto.engine.types import Delete, ExpireRun, Tick, WorkersLost
+from tenuto.engine.types import Delete, ExpireRun, Tick, Unclaimed, WorkersLost
 
 
 def tick(draft: Draft, request: Tick) -> None:
@@ -35,6 +35,14 @@ def workers_lost(draft: Draft, request: WorkersLost) -> None:
         return
     workflow_task.lose(rd, request.before_at)
     activity.lose(rd, request.before_at)
+
+
+def unclaimed(draft: Draft, request: Unclaimed) -> None:
+    """Take back a task that was handed out to nobody; nothing happens if it was not, or is in other hands by now."""
+    rd = open_run(draft, request.run_id)
+    draft.reply = True
+    workflow_task.take_back(rd, request.scheduled_id, request.request_id)
+    activity.take_back(rd, request.scheduled_id, request.request_id)
 
 
 @dataclass(frozen=True, slots=True)

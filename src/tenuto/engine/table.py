@@ -65,6 +65,7 @@ DECIDE: dict[type, DecideRule] = {
     types.CancelActivity: activity.cancel,
     types.Tick: lifecycle.tick,
     types.WorkersLost: lifecycle.workers_lost,
+    types.Unclaimed: lifecycle.unclaimed,
     types.StickyRefused: sticky.sticky_refused,
     types.Delivered: outgoing.delivered,
     types.FirstTask: child.first_task,

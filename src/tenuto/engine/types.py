@@ -342,6 +342,16 @@ class WorkersLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Unclaimed:
+    """The answer to the poll that started this task never left: its worker does not know of it."""
+
+    run_id: str
+    scheduled_id: int
+    request_id: str
+    """The poll's."""
+
+
+@dataclass(frozen=True, slots=True)
 class StickyRefused:
     """Nobody polls the sticky queue a workflow task was offered on."""
 

@@ -515,6 +515,18 @@ def lose(rd: RunDraft, before_at: int) -> None:
         reschedule(rd)
 
 
+def take_back(rd: RunDraft, scheduled_id: int, request_id: str) -> None:
+    """Time the task out now if it was started for this poll: the poller never got it."""
+    task = rd.run.task
+    if (
+        task is not None
+        and task.started
+        and (task.scheduled_id, task.request_id) == (scheduled_id, request_id)
+    ):
+        time_out(rd, START_TO_CLOSE)
+        reschedule(rd)
+
+
 def time_out(rd: RunDraft, kind: int) -> None:
     task = rd.run.task
     assert task is not None

@@ -12,7 +12,7 @@ from tenuto.service import tokens, validate
 from tenuto.service.call import Call
 from tenuto.service.core import Core, duration, timestamp
 from tenuto.service.errors import Code, ServiceError, invalid, not_found
-from tenuto.service.polls import RETRY_PAUSE_NS, poll_until, poller_for
+from tenuto.service.polls import RETRY_PAUSE_NS, poll_until, poller_for, take_back
 from tenuto.store.spi import ChainKey
 from tenuto.wire import errordetails, failure
 from tenuto.wire import workflowservice as ws
@@ -53,16 +53,17 @@ class Activities:
             if not call.alive():
                 self._core.matching.give_back(match)
                 return b""
+            request_id = self._core.new_id()
             try:
-                answer = await self._hand_out(match, request)
+                answer = await self._hand_out(match, request, request_id)
             except asyncio.CancelledError:
-                self._core.matching.give_back(match)
+                take_back(self._core, match, request_id)
                 raise
             if answer is not None:
                 return answer
 
     async def _hand_out(
-        self, match: Match, request: ws.PollActivityTaskQueueRequest
+        self, match: Match, request: ws.PollActivityTaskQueueRequest, request_id: str
     ) -> ws.PollActivityTaskQueueResponse | None:
         assert match.offer is not None
         ticket = match.offer.ticket
@@ -73,7 +74,7 @@ class Activities:
             ticket.attempt,
             ticket.stamp,
             request.identity,
-            self._core.new_id(),
+            request_id,
             request,
         )
         try:

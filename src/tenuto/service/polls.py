@@ -1,10 +1,16 @@
 """What all polls for work share: how long they may wait, and how a worker is described to matching."""
 
+import asyncio
+import contextlib
+
+from tenuto.engine import types
+from tenuto.engine.types import Rejected
 from tenuto.limits import SECOND
-from tenuto.matching.types import Poller, QueueKey, QueueKind
+from tenuto.matching.types import Match, Poller, QueueKey, QueueKind, Ticket
 from tenuto.service import validate
 from tenuto.service.core import Core
 from tenuto.service.errors import Code, ServiceError, invalid
+from tenuto.store.spi import ChainKey
 from tenuto.wire import enums_queue
 from tenuto.wire import workflowservice as ws
 
@@ -25,6 +31,28 @@ def poll_until(core: Core, deadline_at: int | None) -> int:
     if deadline_at - now < core.limits.task_poll_minimum_ns:
         raise ServiceError(Code.FAILED_PRECONDITION, "Context timeout is too short.")
     return min(now + core.limits.task_poll_ns, deadline_at - core.limits.poll_tailroom_ns)
+
+
+_returning: set["asyncio.Task[None]"] = set()
+
+
+def take_back(core: Core, match: Match, request_id: str) -> None:
+    """The poll was cancelled between its match and its answer: nobody has what it got, whatever was recorded of it."""
+    if match.offer is None:
+        core.matching.give_back(match)
+        return
+    work = asyncio.ensure_future(_take_back(core, match, match.offer.ticket, request_id))
+    _returning.add(work)
+    work.add_done_callback(_returning.discard)
+
+
+async def _take_back(core: Core, match: Match, ticket: Ticket, request_id: str) -> None:
+    key = ChainKey(ticket.namespace_id, ticket.workflow_id)
+    request = types.Unclaimed(ticket.run_id, ticket.scheduled_event_id, request_id)
+    with contextlib.suppress(Rejected):
+        await core.shards.submit(key, request)
+    # If it was never recorded, the shard thinks that matching still has it.
+    core.matching.give_back(match)
 
 
 def poller_for(

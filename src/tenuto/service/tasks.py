@@ -12,7 +12,7 @@ from tenuto.service.call import Call
 from tenuto.service.core import Core, timestamp
 from tenuto.service.errors import Code, ServiceError
 from tenuto.service.histories import Histories
-from tenuto.service.polls import RETRY_PAUSE_NS, poll_until, poller_for
+from tenuto.service.polls import RETRY_PAUSE_NS, poll_until, poller_for, take_back
 from tenuto.service.queries import Queries
 from tenuto.store.spi import ChainKey
 from tenuto.wire import command, common, enums_failed, enums_queue, errordetails
@@ -45,16 +45,17 @@ class Tasks:
             if not call.alive():
                 self._core.matching.give_back(match)
                 return b""
+            request_id = self._core.new_id()
             try:
-                answer = await self._hand_out(match, poller.queue, request)
+                answer = await self._hand_out(match, poller.queue, request, request_id)
             except asyncio.CancelledError:
-                self._core.matching.give_back(match)
+                take_back(self._core, match, request_id)
                 raise
             if answer is not None:
                 return answer
 
     async def _hand_out(
-        self, match: Match, queue: QueueKey, request: ws.PollWorkflowTaskQueueRequest
+        self, match: Match, queue: QueueKey, request: ws.PollWorkflowTaskQueueRequest, request_id: str
     ) -> bytes | None:
         """The answer to a poll that was matched; None when what was matched is void."""
         if match.query is not None:
@@ -70,7 +71,7 @@ class Tasks:
             queue.name,
             queue.sticky,
             request.identity,
-            self._core.new_id(),
+            request_id,
             request,
         )
         try:
