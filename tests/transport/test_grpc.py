@@ -16,7 +16,7 @@ from tenuto.server import Node
 from tenuto.store.memory import MemoryStore
 from tenuto.transport.config import GrpcCompression, TLSConfig
 from tenuto.transport.errors import ConnectError, RPCError, RPCStatusCode
-from tenuto.wire import errordetails
+from tenuto.wire import common, errordetails
 from tenuto.wire import workflowservice as ws
 from tests.transport import raw
 from tests.transport.raw import connect, run
@@ -123,7 +123,8 @@ def test_large_messages_pass_compressed_and_plain() -> None:
                 assert (await client.workflow_service.start_workflow_execution(request)).run_id
                 history = await client.workflow_service.get_workflow_execution_history(
                     ws.GetWorkflowExecutionHistoryRequest(
-                        namespace=raw.NAMESPACE, execution={"workflow_id": request.workflow_id}
+                        namespace=raw.NAMESPACE,
+                        execution=common.WorkflowExecution(workflow_id=request.workflow_id),
                     )
                 )
                 assert (

@@ -99,13 +99,12 @@ def test_a_cancelled_poll_takes_no_work_with_it() -> None:
                     await asyncio.sleep(0)
                 polling.cancel()
                 await starting
-                answers = await asyncio.gather(polling, return_exceptions=True)
-                if isinstance(answers[0], asyncio.CancelledError):
+                (task,) = await asyncio.gather(polling, return_exceptions=True)
+                if isinstance(task, asyncio.CancelledError):
                     polled = client.workflow_service.poll_workflow_task_queue(
                         raw.poll(), timeout=raw.PATIENCE
                     )
-                    answers = [await polled]
-                task = answers[0]
+                    task = await polled
                 assert isinstance(task, ws.PollWorkflowTaskQueueResponse)
                 # A task that was on its way to the poller already is its second attempt.
                 assert task.workflow_execution.workflow_id == f"w{number}"
@@ -127,13 +126,12 @@ def test_an_activity_that_a_cancelled_poll_had_got_waits_again_and_no_attempt_is
                     await asyncio.sleep(0)
                 polling.cancel()
                 await answering
-                answers = await asyncio.gather(polling, return_exceptions=True)
-                if isinstance(answers[0], asyncio.CancelledError):
+                (task,) = await asyncio.gather(polling, return_exceptions=True)
+                if isinstance(task, asyncio.CancelledError):
                     polled = client.workflow_service.poll_activity_task_queue(
                         raw.poll_activity(), timeout=raw.PATIENCE
                     )
-                    answers = [await polled]
-                task = answers[0]
+                    task = await polled
                 assert isinstance(task, ws.PollActivityTaskQueueResponse)
                 assert (task.workflow_execution.workflow_id, task.attempt) == (f"w{number}", 1)
 
