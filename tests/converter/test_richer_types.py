@@ -14,7 +14,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Generic, Literal, NamedTuple, Required, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, Required, TypedDict, TypeVar, get_args
 
 import attrs
 import hypothesis
@@ -33,6 +33,7 @@ from tenuto.converter import (
     JSONTypeConverter,
     PayloadConverter,
     TransferTypeConverter,
+    create_payload_validation_error,
     transfer_type_convertible,
     value_to_type,
 )
@@ -331,6 +332,34 @@ def test_types_travel_as_others_even_inside_others() -> None:
     assert there_and_back(Coin(5), Coin | None) == Coin(5)
     with pytest.raises(TypeError, match="already has"):
         transfer_type_convertible(CoinConverter)(Coin)
+
+
+@dataclass
+class Casket(Generic[T]):
+    content: T
+
+
+class CasketConverter(TransferTypeConverter[Casket[Any], str]):
+    transfer_type = str
+
+    def to_transfer_type(self, value: Casket[Any]) -> str:
+        return str(value.content)
+
+    def from_transfer_type(self, value: str, type_hint: type[Casket[Any]]) -> Casket[Any]:
+        return Casket(*(kind(value) for kind in get_args(type_hint)))
+
+
+transfer_type_convertible(CasketConverter)(Casket)
+
+
+def test_generic_types_that_travel_as_others_are_told_of_what() -> None:
+    assert there_and_back(Casket(5), Casket[int]) == Casket(5)
+    assert there_and_back(Casket("5"), Casket[str]) == Casket("5")
+
+
+def test_an_error_of_validation_has_only_the_details_it_is_given() -> None:
+    assert create_payload_validation_error(None).details == ()
+    assert create_payload_validation_error({"path": "x"}).details == ({"path": "x"},)
 
 
 class Odd(PayloadConverter):

@@ -175,6 +175,29 @@ def test_a_codec_may_change_how_many_payloads_a_list_has() -> None:
     assert message.SerializeToString(deterministic=True) == completion().SerializeToString(deterministic=True)
 
 
+def test_a_codec_may_open_only_what_it_has_bundled_itself() -> None:
+    class Strict(Bundling):
+        async def decode(self, payloads: Sequence[common.Payload]) -> list[common.Payload]:
+            if len(payloads) != 1:
+                raise RuntimeError("one bundle at a time")
+            return await super().decode(payloads)
+
+    converter = DataConverter(payload_codec=Strict())
+    message = completion()
+    asyncio.run(encode_message(message, converter))
+    asyncio.run(decode_message(message, converter))
+    assert message.SerializeToString(deterministic=True) == completion().SerializeToString(deterministic=True)
+
+
+def test_what_a_codec_raises_for_one_list_is_told() -> None:
+    class Broken(Wrapping):
+        async def decode(self, payloads: Sequence[common.Payload]) -> list[common.Payload]:
+            raise ValueError("no key")
+
+    with pytest.raises(ValueError, match="no key"):
+        asyncio.run(decode_message(completion(), DataConverter(payload_codec=Broken())))
+
+
 def test_a_single_payload_cannot_become_two() -> None:
     class Doubling(Wrapping):
         async def encode(self, payloads: Sequence[common.Payload]) -> list[common.Payload]:

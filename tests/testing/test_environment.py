@@ -277,3 +277,19 @@ def test_an_environment_that_is_shut_down_says_so() -> None:
             await env.get_current_time()
 
     asyncio.run(run())
+
+
+def test_another_client_is_let_in_as_the_first_was() -> None:
+    async def run() -> None:
+        first = await Client.connect(
+            "localhost:1", namespace="n", api_key="key", tls=False, rpc_metadata={"team": "a"}, lazy=True
+        )
+        env = WorkflowEnvironment.from_client(first)
+        other = await env.connect_client(lazy=True)
+        config = other.service_client.config
+        assert (other.namespace, config.target_host, config.api_key) == ("n", "localhost:1", "key")
+        assert (config.tls, config.rpc_metadata) == (False, {"team": "a"})
+        named = await env.connect_client(lazy=True, namespace="m", api_key="another")
+        assert (named.namespace, named.service_client.config.api_key) == ("m", "another")
+
+    asyncio.run(run())

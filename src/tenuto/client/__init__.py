@@ -164,6 +164,7 @@ from tenuto.client.update_with_start import (
 from tenuto.client.workflow import (
     WorkflowHandle,
 )
+from tenuto.common import HeaderCodecBehavior
 from tenuto.converter import DataConverter
 from tenuto.transport.config import (
     ConnectConfig,
@@ -231,6 +232,7 @@ __all__ = [
     "GetWorkerBuildIdCompatibilityInput",
     "GetWorkerTaskReachabilityInput",
     "GrpcCompression",
+    "HeaderCodecBehavior",
     "HeartbeatAsyncActivityInput",
     "HttpConnectProxyConfig",
     "Interceptor",

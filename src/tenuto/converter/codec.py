@@ -13,8 +13,9 @@ class PayloadCodec(ABC):
 
     @abstractmethod
     async def encode(self, payloads: Sequence[common.Payload]) -> list[common.Payload]:
-        """``payloads`` as they go out. May return another number of payloads (then it is asked for each list of
-        arguments alone), but at least one. Must not change what it is given."""
+        """``payloads`` as they go out. May return another number of payloads, but at least one. It is asked for all of a
+        message at once; when that raises or changes the number, for each list of arguments alone. Must not change what
+        it is given."""
 
     @abstractmethod
     async def decode(self, payloads: Sequence[common.Payload]) -> list[common.Payload]:

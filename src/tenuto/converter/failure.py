@@ -363,6 +363,8 @@ def _write_nexus(exception: BaseException, failure: wire.Failure) -> bool:
         told = {name: value for name, value in (original.details or {}).items() if name != "cause"}
         json_format.ParseDict(told, failure, ignore_unknown_fields=True)
     info = failure.nexus_handler_failure_info
+    if info.type:
+        return True  # told by the original already, also what this program knows no name for
     info.type = str(getattr(error, "raw_error_type", None) or getattr(error.type, "value", error.type))
     if error.retryable_override is not None:
         info.retry_behavior = 1 if error.retryable_override else 2  # type: ignore[assignment]
@@ -386,7 +388,7 @@ def _read_nexus(failure: wire.Failure, payload_converter: PayloadConverter) -> B
     )
     return nexusrpc.HandlerError(
         failure.message or "Nexus handler error",
-        type=info.type,
+        type=nexusrpc.HandlerErrorType.__members__.get(info.type, nexusrpc.HandlerErrorType.INTERNAL),
         retryable_override={1: True, 2: False}.get(int(info.retry_behavior)),
         stack_trace=failure.stack_trace or None,
         original_failure=original,

@@ -45,8 +45,10 @@ def transfer_type_convertible(
 
 
 def transfer_of(cls: Any) -> TransferTypeConverter[Any, Any] | None:
-    """How values of ``cls`` travel, if not as themselves."""
+    """How values of ``cls``, or of what it makes particular (``Box[int]``), travel, if not as themselves."""
     if not isinstance(cls, type):
-        return None
+        cls = getattr(cls, "__origin__", None)
+        if not isinstance(cls, type):
+            return None
     found: TransferTypeConverter[Any, Any] | None = getattr(cls, _MARK, None)
     return found

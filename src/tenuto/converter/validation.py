@@ -8,7 +8,8 @@ PAYLOAD_VALIDATION_ERROR = "PayloadValidationError"
 
 
 def create_payload_validation_error(details: Any) -> ApplicationError:
-    """An error of type ``PayloadValidationError`` that is not tried again. ``details`` say what is wrong."""
+    """An error of type ``PayloadValidationError`` that is not tried again. ``details`` say what is wrong, if not None."""
+    told = () if details is None else (details,)
     return ApplicationError(
-        "Payload validation failed", details, type=PAYLOAD_VALIDATION_ERROR, non_retryable=True
+        "Payload validation failed", *told, type=PAYLOAD_VALIDATION_ERROR, non_retryable=True
     )

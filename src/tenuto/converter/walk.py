@@ -318,13 +318,17 @@ async def _code(slots: Sequence[_Slot], code: Code) -> None:
     flat = [payload for slot in slots for payload in slot.payloads()]
     if not flat:
         return
-    new = await code(flat)
     if len(slots) == 1:
-        slots[0].put(new)
-    elif len(new) == len(flat):
+        slots[0].put(await code(flat))
+        return
+    try:
+        new = await code(flat)
+    except Exception:  # noqa: BLE001 - a codec that wraps a list in one payload may refuse to open several
+        new = []
+    if len(new) == len(flat):
         taken = iter(new)
         for slot in slots:
             slot.put([next(taken) for _ in slot.payloads()])
     else:  # a codec that makes fewer or more of them: only within one list, then
-        for slot in slots:
-            slot.put(await code(slot.payloads()))
+        for slot, own in [(slot, await code(slot.payloads())) for slot in slots]:
+            slot.put(own)

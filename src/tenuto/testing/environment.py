@@ -237,9 +237,13 @@ class WorkflowEnvironment:
         return self._client
 
     async def connect_client(self, **kwargs: Any) -> Client:
-        """Another client of the same service. ``kwargs`` are those of `Client.connect`, without the target."""
+        """Another client of the same service. ``kwargs`` are those of `Client.connect`, without the target; the namespace
+        and what it takes to be let in (key, TLS, metadata), and the runtime, are those of `client` unless given."""
+        known = self._client.service_client.config
         kwargs.setdefault("namespace", self._client.namespace)
-        return _asserting(await Client.connect(self._client.service_client.config.target_host, **kwargs))
+        for name in ("api_key", "tls", "rpc_metadata", "runtime"):
+            kwargs.setdefault(name, getattr(known, name))
+        return _asserting(await Client.connect(known.target_host, **kwargs))
 
     # ---- time -------------------------------------------------------------------------------------------------------
 
