@@ -539,3 +539,17 @@ async def test_what_happens_to_runs_is_counted(town: Town) -> None:
     assert seen.count("temporal_workflow_completed") == 2
     assert seen.count("temporal_sticky_cache_miss") == 1
     assert seen.count("temporal_sticky_cache_total_forced_eviction") >= 1
+
+
+@in_town(Waits)
+async def test_an_update_of_a_run_that_was_dropped_comes_after_its_history(town: Town) -> None:
+    workflow_id = await town.start("Waits")
+    for number, text in enumerate("abc", 1):
+        assert await town.update(workflow_id, "push", text) == number
+        await town.runs.drain()
+        town.runs.evict_all()
+        with pytest.raises(RuntimeError, match="empty"):
+            await town.update(workflow_id, "push", "")
+    await town.signal(workflow_id, "close")
+    assert await town.result(workflow_id) == ["a", "b", "c"]
+    assert not town.requests("RespondWorkflowTaskFailed")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, cast
@@ -21,13 +21,14 @@ from tenuto.run.run import Run
 from tenuto.run.types import Completion, TaskFailure
 from tenuto.wire import enums_failed
 from tenuto.wire import history as wire
+from tenuto.worker.config import WorkerConfig
+from tenuto.worker.definitions import definitions
 from tenuto.worker.driving import Driver
 from tenuto.worker.interceptor import Interceptor
 from tenuto.worker.payloads import Payloads
 from tenuto.worker.registry import Registry
 from tenuto.worker.runner import UnsandboxedWorkflowRunner, WorkflowRunner
 from tenuto.worker.workflow_sandbox import SandboxedWorkflowRunner
-from tenuto.workflow.definition import Definition
 from tenuto.workflow.errors import NondeterminismError
 
 if TYPE_CHECKING:
@@ -212,7 +213,14 @@ class Replayer:
 
 def _parts(config: ReplayerConfig) -> tuple[Registry, Payloads]:
     registry = Registry(
-        prepare(config),
+        definitions(
+            WorkerConfig(
+                workflows=config["workflows"],
+                workflow_runner=config["workflow_runner"],
+                unsandboxed_workflow_runner=config["unsandboxed_workflow_runner"],
+                workflow_failure_exception_types=config["workflow_failure_exception_types"],
+            )
+        ),
         namespace=config["namespace"],
         task_queue="replay",
         interceptors=config["interceptors"],
@@ -222,24 +230,6 @@ def _parts(config: ReplayerConfig) -> tuple[Registry, Payloads]:
     )
     headers = config["header_codec_behavior"] is not HeaderCodecBehavior.NO_CODEC
     return registry, Payloads(config["data_converter"], config["namespace"], headers=headers)
-
-
-def prepare(config: ReplayerConfig) -> list[Definition]:
-    """The definitions to replay with, as the runners want them. Raises RuntimeError for one that its runner refuses."""
-    watched, unwatched = config["workflow_runner"], config["unsandboxed_workflow_runner"]
-    for runner in (watched, unwatched):
-        runner.set_worker_level_failure_exception_types(config["workflow_failure_exception_types"])
-    found = []
-    for workflow in config["workflows"]:
-        definition = Definition.must(workflow)
-        try:
-            (watched if definition.sandboxed else unwatched).prepare_workflow(definition)
-        except Exception as error:
-            raise RuntimeError(f"Failed validating workflow {definition.name}") from error
-        if definition.sandboxed and not isinstance(watched, SandboxedWorkflowRunner):
-            definition = replace(definition, sandboxed=False)
-        found.append(definition)
-    return found
 
 
 @asynccontextmanager
