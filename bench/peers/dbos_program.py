@@ -10,12 +10,12 @@ PLACE, STEPS, SECONDS, AT_ONCE = arguments()
 DBOS(config={"name": "bench", "system_database_url": f"sqlite:///{Path(PLACE) / 'dbos.sqlite'}", "log_level": "ERROR"})
 
 
-@DBOS.step()  # type: ignore[misc,unused-ignore]
+@DBOS.step()  # type: ignore[misc,untyped-decorator,unused-ignore]
 async def step(number: int) -> int:
     return number + 1
 
 
-@DBOS.workflow()  # type: ignore[misc,unused-ignore]
+@DBOS.workflow()  # type: ignore[misc,untyped-decorator,unused-ignore]
 async def work(number: int, steps: int) -> int:
     for _ in range(steps):
         number = await step(number)

@@ -26,7 +26,7 @@ async def one(number: int) -> int:
     return number + 1
 
 
-@service.handler()  # type: ignore[misc,unused-ignore]
+@service.handler()  # type: ignore[misc,untyped-decorator,unused-ignore]
 async def work(ctx: restate.Context, told: dict[str, int]) -> int:
     number = told["number"]
     for index in range(told["steps"]):

@@ -78,7 +78,7 @@ class FanOut:
                 group.create_task(workflow.execute_activity("double", n, start_to_close_timeout=SOON))
                 for n in range(3)
             ]
-        return sum(results) + sum(task.result() for task in tasks)
+        return int(sum(results) + sum(task.result() for task in tasks))
 
 
 def test_gather_and_task_groups_fan_out() -> None:

@@ -30,7 +30,7 @@ class Locals:
             workflow.execute_local_activity("double", 10, start_to_close_timeout=SOON),
             workflow.execute_local_activity("double", 20, start_to_close_timeout=SOON),
         )
-        return total + sum(both)
+        return int(total + sum(both))
 
 
 def test_local_activities_run_in_one_workflow_task() -> None:
