@@ -230,6 +230,25 @@ def test_a_result_follows_the_runs_that_go_on() -> None:
     at_a_desk(scene)
 
 
+def test_each_run_of_a_repeated_workflow_tells_its_own_result() -> None:
+    async def scene(desk: Desk) -> None:
+        handle = await desk.client.start_workflow("T", id="daily", cron_schedule="@every 1s")
+        await desk.answer(await desk.task(), await complete("first"))
+        pinned = desk.client.get_workflow_handle("daily", run_id=handle.result_run_id)
+        assert await pinned.result(follow_runs=False) == "first"
+        await desk.answer(await desk.task(), await fail(ApplicationError("no", non_retryable=True)))
+        with pytest.raises(WorkflowFailureError):
+            await desk.client.get_workflow_handle("daily", run_id=await _second(desk)).result(
+                follow_runs=False
+            )
+
+    async def _second(desk: Desk) -> str:
+        runs = [each.run_id async for each in desk.client.list_workflows()]
+        return runs[1]  # the last has not begun
+
+    at_a_desk(scene)
+
+
 def test_execute_is_start_and_result() -> None:
     async def scene(desk: Desk) -> None:
         running = asyncio.ensure_future(desk.client.execute_workflow(Sale.run, "visa", id="x"))

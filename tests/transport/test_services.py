@@ -61,7 +61,12 @@ def test_every_call_says_who_asks_and_for_which_namespace() -> None:
             (
                 "StartWorkflowExecution",
                 30.0,
-                {"client-name": "tenuto", "client-version": __version__, "temporal-namespace": "shop"},
+                {
+                    "client-name": "tenuto",
+                    "client-version": __version__,
+                    "supported-features": "follows-next-run-id",
+                    "temporal-namespace": "shop",
+                },
             )
         ]
 

@@ -202,7 +202,12 @@ class ServiceClient:
         return {**ready, **{name.lower(): value for name, value in metadata.items()}}
 
     def _ready_headers(self, namespace: str) -> dict[str, str | bytes]:
-        headers: dict[str, str | bytes] = {"client-name": CLIENT_NAME, "client-version": __version__}
+        headers: dict[str, str | bytes] = {
+            "client-name": CLIENT_NAME,
+            "client-version": __version__,
+            # Without it a service says "continued as new" of any run that another one follows, whatever its end was.
+            "supported-features": "follows-next-run-id",
+        }
         if namespace:
             headers["temporal-namespace"] = namespace
         if self._api_key:
