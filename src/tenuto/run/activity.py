@@ -43,6 +43,8 @@ async def await_resolution(machine: Any) -> Any:
             if core.evicted:
                 raise
             if machine.future.done():
+                if core.single_batch:
+                    raise
                 # Cancelled in the very activation that brought the result. Old histories swallowed that.
                 if not core.replaying and RAISE_ON_CANCELLED_DONE_ACTIVITY not in core.lang_flags:
                     core.lang_flags.add(RAISE_ON_CANCELLED_DONE_ACTIVITY)
@@ -128,7 +130,9 @@ class ActivityMachine:
         attributes = event.activity_task_scheduled_event_attributes
         if self.core.seen(CHECK_IDS):
             if attributes.activity_id != self.activity_id:
-                raise nondeterminism(event, self.asked, f"Activity id of scheduled event {attributes.activity_id!r}")
+                raise nondeterminism(
+                    event, self.asked, f"Activity id of scheduled event {attributes.activity_id!r}"
+                )
             if attributes.activity_type.name != self.activity_type:
                 raise nondeterminism(
                     event, self.asked, f"Activity type of scheduled event {attributes.activity_type.name!r}"
@@ -159,7 +163,9 @@ class ActivityMachine:
             made = self._cancelled(list(event.activity_task_canceled_event_attributes.details.payloads))
         self.core.jobs.append(lambda: self._fail(made))
 
-    def _failure(self, message: str, retry_state: int, cause: failure.Failure, identity: str) -> failure.Failure:
+    def _failure(
+        self, message: str, retry_state: int, cause: failure.Failure, identity: str
+    ) -> failure.Failure:
         made = failure.Failure(message=message)
         made.activity_failure_info.scheduled_event_id = self.scheduled_id
         made.activity_failure_info.started_event_id = self.started[0]

@@ -155,7 +155,9 @@ class ChildMachine:
         if cause == causes.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS:
             return WorkflowAlreadyStartedError(self.workflow_id, self.workflow_type)
         if cause == causes.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_NAMESPACE_NOT_FOUND:
-            return RuntimeError(f"child workflow {self.workflow_id!r} cannot start: its namespace does not exist")
+            return RuntimeError(
+                f"child workflow {self.workflow_id!r} cannot start: its namespace does not exist"
+            )
         return RuntimeError(f"child workflow {self.workflow_id!r} cannot start: cause {cause}")
 
     def _end_failure(self, event: history.HistoryEvent) -> failure.Failure:
@@ -243,7 +245,9 @@ class ChildMachine:
                 request.delivered = lambda failed: self._resolve(
                     self._cancelled("Child Workflow execution cancelled")
                 )
-            ask_cancel(core, request, self.workflow_id, self.run_id, told, child=True, namespace=self.namespace)
+            ask_cancel(
+                core, request, self.workflow_id, self.run_id, told, child=True, namespace=self.namespace
+            )
         if self.cancellation_type in (Cancellation.ABANDON, Cancellation.TRY_CANCEL):
             self._resolve(self._cancelled("Child Workflow execution cancelled"))
 
@@ -291,7 +295,7 @@ async def _result(machine: ChildMachine) -> Any:
         try:
             return await asyncio.shield(machine.future)
         except asyncio.CancelledError as error:
-            if machine.core.evicted:
+            if machine.core.evicted or (machine.core.single_batch and machine.future.done()):
                 raise
             _go_on_cancelled(machine, error)
 

@@ -275,11 +275,19 @@ class Context(Runtime):
         if timeout is None:
             await future
             return
+        core = self.core
+        before = core.cancel_requested
         token = timer_summary.set(timeout_summary)
         try:
             await asyncio.wait_for(future, timeout)
+        except TimeoutError:
+            if not (core.single_batch and core.cancel_requested and not before):
+                raise
         finally:
             timer_summary.reset(token)
+        if core.single_batch and core.cancel_requested and not before:
+            # The result and the cancel came together, and some versions of wait_for prefer the result.
+            raise asyncio.CancelledError
 
     # ---- asking -----------------------------------------------------------------------------------------------------
 
@@ -361,7 +369,9 @@ class Context(Runtime):
 
     def last_failure(self) -> BaseException | None:
         started = self.core.started
-        return self.core.error_of(started.continued_failure) if started.HasField("continued_failure") else None
+        return (
+            self.core.error_of(started.continued_failure) if started.HasField("continued_failure") else None
+        )
 
     def current_details(self) -> str:
         return self.details

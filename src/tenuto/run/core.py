@@ -36,6 +36,8 @@ UPSERT_ON_PATCH = 2
 TERMINAL_LAST = 3
 CORE_FLAGS = (CHECK_IDS, UPSERT_ON_PATCH, TERMINAL_LAST)
 RAISE_ON_CANCELLED_DONE_ACTIVITY = 1
+SINGLE_BATCH = 2
+"""Signals and updates do not run ahead of the other jobs of their workflow task: all are given, then the code runs."""
 
 
 class Evicted(BaseException):
@@ -74,6 +76,7 @@ class Core:
         self.core_flags: set[int] = set()
         self.lang_flags: set[int] = set()
         self.new_lang_flags: list[int] = []
+        self.single_batch = False
         self.recorded_core_flags = False
         self.cancel_requested = False
         self.cancel_reason: str | None = None
@@ -116,6 +119,16 @@ class Core:
     def reseed(self, seed: int) -> None:
         self._seed = seed
         self.rng.seed(seed)
+
+    def use_flag(self, flag: int) -> bool:
+        """Whether an optional behaviour holds in this workflow task: what history says, and for new runs the worker."""
+        if flag in self.lang_flags:
+            return True
+        if self.replaying or flag not in self.options.lang_flags:
+            return False
+        self.lang_flags.add(flag)
+        self.new_lang_flags.append(flag)
+        return True
 
     # ---- time -------------------------------------------------------------------------------------------------------
 
@@ -216,4 +229,3 @@ def set_headers(header: common.Header, headers: Mapping[str, common.Payload]) ->
     """Write headers, if there are any."""
     for name, payload in headers.items():
         header.fields[name].CopyFrom(payload)
-

@@ -177,9 +177,7 @@ class CancelMachine:
             enum = enums_failed.CancelExternalWorkflowExecutionFailedCause
             kind = _camel(enum, cause, "CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE_")
             reason = "not found" if cause else "unknown"
-            error = self.core.error_of(
-                _refused(f"Unable to cancel external workflow because {reason}", kind)
-            )
+            error = self.core.error_of(_refused(f"Unable to cancel external workflow because {reason}", kind))
         self.core.jobs.append(lambda: self._resolve(error))
 
     def _resolve(self, error: BaseException | None) -> None:

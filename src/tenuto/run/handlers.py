@@ -108,7 +108,9 @@ class Handlers:
             args = self._args(definition, sent.signal_name, sent.input.payloads)
         except Exception:
             # Nobody can take a signal back, so one that cannot be read must not stop the run for ever.
-            logger.exception("Failed deserializing signal input for %s, dropping the signal", sent.signal_name)
+            logger.exception(
+                "Failed deserializing signal input for %s, dropping the signal", sent.signal_name
+            )
             return
         headers = dict(sent.header.fields)
         wanted = HandleSignalInput(signal=sent.signal_name, args=args, headers=headers)
@@ -280,8 +282,7 @@ class Handlers:
             if definition is None:
                 known = " ".join(sorted(name for name in self.queries if name is not None))
                 raise RuntimeError(
-                    f"Query handler for '{asked.query_type}' expected but not found, "
-                    f"known queries: [{known}]"
+                    f"Query handler for '{asked.query_type}' expected but not found, known queries: [{known}]"
                 )
             args = self._args(definition, asked.query_type, asked.query_args.payloads)
             wanted = HandleQueryInput(
@@ -384,5 +385,3 @@ class _UpdateMachine:
             held = event.workflow_execution_update_completed_event_attributes.meta.update_id
         if held != self.job.id:
             raise nondeterminism(event, None, f"this is of update {held!r}, not of {self.job.id!r}")
-
-

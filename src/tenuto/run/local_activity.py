@@ -298,7 +298,9 @@ def command_of(machine: LocalActivityMachine, result: LocalActivityResult, index
     return made
 
 
-async def _attempts(core: Core, wanted: StartLocalActivityInput, first: LocalActivityMachine, handle: Any) -> Any:
+async def _attempts(
+    core: Core, wanted: StartLocalActivityInput, first: LocalActivityMachine, handle: Any
+) -> Any:
     machine = first
     while True:
         outcome = await await_resolution(machine)

@@ -44,7 +44,9 @@ class ReplaySafeMeter(MetricMeter):
     def create_histogram(self, name: str, description: str | None = None, unit: str | None = None) -> Any:
         return self._made("create_histogram", name, description, unit)
 
-    def create_histogram_float(self, name: str, description: str | None = None, unit: str | None = None) -> Any:
+    def create_histogram_float(
+        self, name: str, description: str | None = None, unit: str | None = None
+    ) -> Any:
         return self._made("create_histogram_float", name, description, unit)
 
     def create_histogram_timedelta(

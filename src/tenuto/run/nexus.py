@@ -220,7 +220,7 @@ async def _result(machine: NexusMachine) -> Any:
         try:
             return await asyncio.shield(machine.future)
         except asyncio.CancelledError:
-            if machine.core.evicted:
+            if machine.core.evicted or (machine.core.single_batch and machine.future.done()):
                 raise
             machine.cancel()
             _uncancel()

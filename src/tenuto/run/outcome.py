@@ -109,7 +109,9 @@ class Outcome:
         core = self.core
 
         def fill(made: command.Command) -> None:
-            made.complete_workflow_execution_command_attributes.result.payloads.append(core.encode_one(result))
+            made.complete_workflow_execution_command_attributes.result.payloads.append(
+                core.encode_one(result)
+            )
 
         self._close(
             enums_event.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,

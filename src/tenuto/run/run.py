@@ -17,7 +17,7 @@ from tenuto.run import local_activity, patch
 from tenuto.run.attributes import info_of
 from tenuto.run.builtin import answer_builtin
 from tenuto.run.context import Context, Inbound, Outbound
-from tenuto.run.core import CORE_FLAGS, Core
+from tenuto.run.core import CORE_FLAGS, SINGLE_BATCH, Core
 from tenuto.run.handlers import Handlers, UpdateJob
 from tenuto.run.outcome import Outcome
 from tenuto.run.seed import seed_of
@@ -227,6 +227,7 @@ class Run:
             activation.last and started is not None and started.event_id > activation.replay_until
         )
         self._read_flags(activation)
+        core.single_batch = core.use_flag(SINGLE_BATCH)
         self._signals = []
         self._signalled = False
         skip_upsert = False
@@ -387,7 +388,8 @@ class Run:
             outcome.state_changed = self._signalled
             for _, job in self._signals:
                 job()
-            self._drain(lambda: outcome.state_changed)
+            if not self.core.single_batch:
+                self._drain(lambda: outcome.state_changed)
         self._rounds(first=True)
 
     def _drain(self, check: Callable[[], bool]) -> None:
@@ -398,8 +400,9 @@ class Run:
     def _rounds(self, first: bool = False) -> None:
         """Run jobs until there are none: what the code asked for may resolve at once, and lead to more."""
         core = self.core
+        batched = first and core.single_batch and bool(self._signals)
         while not self.outcome.failed():
-            if not core.jobs and not self._remember():
+            if not core.jobs and not batched and not self._remember():
                 break
             if not first:
                 core.activation_index += 1
@@ -408,7 +411,8 @@ class Run:
             core.jobs.clear()
             for job in jobs:
                 job()
-            self._drain(_always)
+            self._drain((lambda: self.outcome.state_changed) if batched and not jobs else _always)
+            batched = False
         self.outcome.settle()
         if not core.replaying and not self.outcome.failed() and not self.outcome.closed:
             for machine in core.locals.values():
@@ -440,7 +444,9 @@ class Run:
                 self._arguments = self._dynamic_arguments()
             else:
                 self._arguments = core.decode(core.started.input.payloads, definition.arg_types)
-            core.instance = definition.make(*self._arguments) if definition.init_takes_args else definition.make()
+            core.instance = (
+                definition.make(*self._arguments) if definition.init_takes_args else definition.make()
+            )
             if definition.dynamic_config is not None:
                 self._configure(definition.dynamic_config(core.instance))
         except Exception as error:  # noqa: BLE001 - as if the main function had raised it

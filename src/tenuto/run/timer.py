@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tenuto.wire import command, history
 
 
-
 class TimerMachine:
     """One timer. It fires once, unless it was cancelled before."""
 

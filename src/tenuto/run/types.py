@@ -43,6 +43,8 @@ class RunOptions:
     deployment_version: WorkerDeploymentVersion | None = None
     build_id: str = ""
     workflow_id: str = ""
+    lang_flags: frozenset[int] = frozenset()
+    """Optional behaviours that runs of this worker begin with, `core.SINGLE_BATCH` for one; history keeps them."""
     sdk_name: str = "tenuto"
     sdk_version: str = ""
 
@@ -137,4 +139,3 @@ class QueryAnswer:
     result: common.Payload | None = None
     failure: failure.Failure | None = None
     message: str = ""
-
