@@ -20,9 +20,10 @@ class _Pending:
 
 
 class TurnWrites:
-    """Collects drafts; later ones of a chain win."""
+    """Collects drafts; later ones of a chain win. ``workers_inside``: see `Agenda.alarm`."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers_inside: bool = False) -> None:
+        self._workers_inside = workers_inside
         self._chains: dict[ChainKey, _Pending] = {}
         self._visible: dict[str, tuple[ChainKey, RunDraft]] = {}
         """By run id, the last draft of the turn that lists must show."""
@@ -81,8 +82,8 @@ class TurnWrites:
                     pending.parts[f"o/{out_id}"] = codec.encode_out(message)
         pending.parts.update(codec.encode_parts(draft, rd))
 
-    def batch(self, now: int, workers_inside: bool = False) -> Batch:
-        """Everything, with headers and alarms (see `Agenda.alarm`) as they stand after all folds."""
+    def batch(self, now: int) -> Batch:
+        """Everything, with headers and alarms as they stand after all folds."""
         for shown in self._visible.values():
             self._batch.visibility.append(visibility_row(*shown))
         for key, pending in self._chains.items():
@@ -90,7 +91,7 @@ class TurnWrites:
             if chain is None or agenda is None:
                 self._batch.chains.append(ChainWrite(key, None))
                 continue
-            alarm = agenda.alarm(chain, now, workers_inside=workers_inside)
+            alarm = agenda.alarm(chain, now, workers_inside=self._workers_inside)
             self._batch.chains.append(
                 ChainWrite(key, codec.encode_header(chain), alarm, pending.parts, pending.drop_parts)
             )

@@ -254,7 +254,7 @@ class Shard:
     async def _turn(self, batch: list[Awaited]) -> None:
         self._done = []
         self._records.clear()
-        writes = TurnWrites()
+        writes = TurnWrites(self._workers_inside)
         folded = await self._decide_all(batch, writes)
         if self._show(folded):
             # A waiting poll that took an offer just now asks for its start in the next pass of the loop: both facts then
@@ -266,7 +266,7 @@ class Shard:
             folded += late
         if not writes.empty:
             await self._store.commit(
-                self._id, self._fence, writes.batch(self._last_now, self._workers_inside)
+                self._id, self._fence, writes.batch(self._last_now)
             )
         self._publish(folded)
         done, self._done = self._done, []
