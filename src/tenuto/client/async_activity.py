@@ -117,6 +117,16 @@ class AsyncActivityHandle(WithSerializationContext):
         )
 
     def with_context(self, context: SerializationContext) -> Self:
-        """The same handle, its values converted in this context."""
+        """The same handle, its values converted in this context. Raises TypeError for a subclass that is made in another way
+        and does not say here how."""
         base = self._data_converter_override or self._client.data_converter
-        return type(self)(self._client, self._id_or_token, base.with_context(context))
+        converter = base.with_context(context)
+        if converter is base:
+            return self
+        kind = type(self)
+        if kind.__init__ is not AsyncActivityHandle.__init__:
+            raise TypeError(
+                f"{kind.__name__} has a constructor of its own:"
+                " you must override with_context to return an instance of your class"
+            )
+        return kind(self._client, self._id_or_token, converter)

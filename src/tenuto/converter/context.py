@@ -55,6 +55,14 @@ class WithSerializationContext(ABC):  # noqa: B024 - the official one has none e
 _T = TypeVar("_T")
 
 
+def asks_context(thing: object) -> bool:
+    """Whether ``thing`` may be another one in some context. A chain of converters asks when one of them does."""
+    if not isinstance(thing, WithSerializationContext):
+        return False
+    own = getattr(thing, "asks_context", True)
+    return bool(own)
+
+
 def in_context(thing: _T, context: SerializationContext) -> _T:
     """``thing`` for ``context``; itself when it does not want to be told."""
     return thing.with_context(context) if isinstance(thing, WithSerializationContext) else thing

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from tenuto.converter.codec import PayloadCodec
-from tenuto.converter.context import SerializationContext, WithSerializationContext, in_context
+from tenuto.converter.context import SerializationContext, WithSerializationContext, asks_context, in_context
 from tenuto.converter.failure import DefaultFailureConverter, FailureConverter
 from tenuto.converter.payload import CompositePayloadConverter, DefaultPayloadConverter, PayloadConverter
 from tenuto.converter.storage import ExternalStorage, refuse_references
@@ -54,6 +54,11 @@ class DataConverter(WithSerializationContext):
     def wants_context(self) -> bool:
         """Whether what happens to payloads after conversion may depend on the context."""
         return isinstance(self.payload_codec, WithSerializationContext) or self.external_storage is not None
+
+    @property
+    def converts_by_context(self) -> bool:
+        """Whether conversion itself may depend on the context."""
+        return asks_context(self.payload_converter) or asks_context(self.failure_converter)
 
     async def encode(self, values: Sequence[Any]) -> list[common.Payload]:
         """One payload for each of ``values`` (with some codecs: another number), ready for the wire."""
@@ -156,6 +161,10 @@ class _Transferring(PayloadConverter, WithSerializationContext):
             if way is not None and index < len(values):
                 values[index] = way.from_transfer_type(values[index], hint)
         return values
+
+    @property
+    def asks_context(self) -> bool:
+        return asks_context(self._inner)
 
     def with_context(self, context: SerializationContext) -> Self:
         inner = in_context(self._inner, context)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from tenuto.common import RawValue
-from tenuto.converter.context import SerializationContext, WithSerializationContext, in_context
+from tenuto.converter.context import SerializationContext, WithSerializationContext, asks_context, in_context
 from tenuto.converter.encodings import (
     BinaryNullPayloadConverter,
     BinaryPlainPayloadConverter,
@@ -131,6 +131,16 @@ class CompositePayloadConverter(PayloadConverter, WithSerializationContext):
         made.__dict__.update(self.__dict__)
         made._chain(converters)
         return made
+
+    @property
+    def asks_context(self) -> bool:
+        """Whether it may be another one in some context."""
+        kind, own = type(self), CompositePayloadConverter
+        return (
+            kind.with_context is not own.with_context
+            or kind.get_converters_with_context is not own.get_converters_with_context
+            or any(map(asks_context, self.converters.values()))
+        )
 
     def get_converters_with_context(
         self, context: SerializationContext

@@ -67,6 +67,7 @@ class ActivityMachine:
         "began",
         "cancel_sent",
         "cancellation_type",
+        "conversion",
         "core",
         "future",
         "resolved",
@@ -81,6 +82,8 @@ class ActivityMachine:
         self.seq = core.next("activity")
         self.activity_id = wanted.activity_id or str(self.seq)
         self.activity_type = wanted.activity
+        queue = wanted.task_queue or core.options.task_queue
+        self.conversion = core.for_activity(self.activity_id, self.activity_type, queue, local=False)
         self.cancellation_type = wanted.cancellation_type
         self.ret_type = wanted.ret_type
         self.future: asyncio.Future[Any] = core.loop.create_future()
@@ -105,7 +108,7 @@ class ActivityMachine:
         if wanted.headers:
             set_headers(attributes.header, wanted.headers)
         if wanted.args:
-            attributes.input.payloads.extend(core.encode(wanted.args))
+            attributes.input.payloads.extend(self.conversion.encode(wanted.args))
         set_duration(attributes.schedule_to_close_timeout, wanted.schedule_to_close_timeout)
         set_duration(attributes.schedule_to_start_timeout, wanted.schedule_to_start_timeout)
         set_duration(attributes.start_to_close_timeout, wanted.start_to_close_timeout)
@@ -188,13 +191,13 @@ class ActivityMachine:
         if self.future.done():
             return
         try:
-            self.future.set_result(self.core.decode_result(payloads, self.ret_type))
+            self.future.set_result(self.conversion.decode_result(payloads, self.ret_type))
         except Exception as error:  # noqa: BLE001 - whoever waits for the result learns that it cannot be read
             self.future.set_exception(error)
 
     def _fail(self, sent: failure.Failure) -> None:
         if not self.future.done():
-            self.future.set_exception(self.core.error_of(sent))
+            self.future.set_exception(self.conversion.error_of(sent))
 
     def cancel(self) -> None:
         """Cancel, as its cancellation type says. A second time does nothing."""

@@ -19,6 +19,7 @@ from tenuto.workflow.handles import ChildWorkflowHandle
 from tenuto.workflow.interception import SignalChildWorkflowInput
 
 if TYPE_CHECKING:
+    from tenuto.run.conversion import Conversion
     from tenuto.run.core import Core
     from tenuto.wire import command, history
     from tenuto.workflow.interception import StartChildWorkflowInput
@@ -77,6 +78,7 @@ class ChildMachine:
         "began",
         "cancel_sent",
         "cancellation_type",
+        "conversion",
         "core",
         "future",
         "initiated_id",
@@ -97,6 +99,7 @@ class ChildMachine:
         self.workflow_id = wanted.id
         self.workflow_type = wanted.workflow
         self.namespace = core.options.namespace
+        self.conversion = core.for_workflow(wanted.id)
         self.cancellation_type = wanted.cancellation_type
         self.ret_type = wanted.ret_type
         self.start: asyncio.Future[None] = core.loop.create_future()
@@ -111,7 +114,7 @@ class ChildMachine:
             enums_event.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
             self,
             enums_command.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION,
-            lambda made: _fill(core, made, wanted),
+            lambda made: _fill(core, self.conversion, made, wanted),
         )
 
     def describe(self) -> str:
@@ -216,12 +219,12 @@ class ChildMachine:
         if self.future.done():
             return
         try:
-            self.future.set_result(self.core.decode_result(payloads, self.ret_type))
+            self.future.set_result(self.conversion.decode_result(payloads, self.ret_type))
         except Exception as error:  # noqa: BLE001 - whoever waits for the result learns that it cannot be read
             self.future.set_exception(error)
 
     def _fail(self, sent: failure.Failure) -> None:
-        error = self.core.error_of(sent)
+        error = self.conversion.error_of(sent)
         if not self.start.done():
             self._start_failed(error)
         elif not self.future.done():
@@ -258,7 +261,7 @@ class ChildMachine:
         self.core.jobs.append(lambda: self._fail(sent))
 
 
-def _fill(core: Core, made: command.Command, wanted: StartChildWorkflowInput) -> None:
+def _fill(core: Core, conversion: Conversion, made: command.Command, wanted: StartChildWorkflowInput) -> None:
     from tenuto.run.attributes import fill_search_attributes
 
     attributes = made.start_child_workflow_execution_command_attributes
@@ -267,7 +270,7 @@ def _fill(core: Core, made: command.Command, wanted: StartChildWorkflowInput) ->
     attributes.workflow_type.name = wanted.workflow
     attributes.task_queue.name = wanted.task_queue or core.options.task_queue
     if wanted.args:
-        attributes.input.payloads.extend(core.encode(wanted.args))
+        attributes.input.payloads.extend(conversion.encode(wanted.args))
     set_duration(attributes.workflow_execution_timeout, wanted.execution_timeout)
     set_duration(attributes.workflow_run_timeout, wanted.run_timeout)
     set_duration(attributes.workflow_task_timeout, wanted.task_timeout)
@@ -279,14 +282,14 @@ def _fill(core: Core, made: command.Command, wanted: StartChildWorkflowInput) ->
     if wanted.headers:
         set_headers(attributes.header, wanted.headers)
     for name, value in (wanted.memo or {}).items():
-        attributes.memo.fields[name].CopyFrom(core.encode_one(value))
+        attributes.memo.fields[name].CopyFrom(conversion.encode_one(value))
     if wanted.search_attributes:
         fill_search_attributes(attributes.search_attributes, wanted.search_attributes)
     if wanted.versioning_intent is not None:
         attributes.inherit_build_id = wanted.versioning_intent.value == 1
     if wanted.priority is not None:
         set_priority(attributes.priority, wanted.priority)
-    core.summarize(made, wanted.static_summary, wanted.static_details)
+    conversion.summarize(made, wanted.static_summary, wanted.static_details)
 
 
 async def _result(machine: ChildMachine) -> Any:

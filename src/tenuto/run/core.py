@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tenuto.converter.context import ActivitySerializationContext, WorkflowSerializationContext
+from tenuto.run.conversion import Conversion
 from tenuto.run.ledger import Asked, Ledger
 from tenuto.run.loop import RunLoop
 from tenuto.run.seed import seed_of
-from tenuto.wire import command, common, failure
+from tenuto.wire import command, common
 from tenuto.workflow.errors import ReadOnlyContextError
 from tenuto.workflow.facts import TaskFacts
 
@@ -50,11 +52,16 @@ class Routed(Protocol):
     def on_event(self, event: history.HistoryEvent) -> None: ...
 
 
-class Core:
-    """Everything that is one run's. Instants in ns since the epoch."""
+class Core(Conversion):
+    """Everything that is one run's, its converters too. Instants in ns since the epoch."""
 
     def __init__(self, options: RunOptions) -> None:
+        super().__init__(options.payload_converter, options.failure_converter)
         self.options = options
+        free = options.context_free
+        self._context_free = (
+            Conversion(free.payload_converter, free.failure_converter) if free is not None else None
+        )
         self.ledger = Ledger()
         self.loop = RunLoop(self)
         self.by_event: dict[int, Routed] = {}
@@ -176,43 +183,31 @@ class Core:
 
     # ---- data -------------------------------------------------------------------------------------------------------
 
-    def encode(self, values: Sequence[Any]) -> list[common.Payload]:
-        return list(self.options.payload_converter.to_payloads(values)) if values else []
+    def for_activity(self, activity_id: str, name: str, task_queue: str, *, local: bool) -> Conversion:
+        """The converters for the values of one of its activities."""
+        if self._context_free is None:
+            return self
+        return self._context_free.within(
+            ActivitySerializationContext(
+                namespace=self.options.namespace,
+                activity_id=activity_id,
+                activity_type=name,
+                activity_task_queue=task_queue,
+                workflow_id=self.options.workflow_id,
+                workflow_type=self.info.workflow_type,
+                is_local=local,
+            )
+        )
 
-    def encode_one(self, value: Any) -> common.Payload:
-        return self.options.payload_converter.to_payloads([value])[0]
-
-    def decode(self, payloads: Sequence[common.Payload], types: Sequence[Any] | None) -> list[Any]:
-        """Values with the hints that there are: none for what was sent beyond the declared parameters."""
-        if not payloads:
-            return []
-        hints: list[Any] | None = None
-        if types is not None:
-            hints = list(types[: len(payloads)])
-            hints += [Any] * (len(payloads) - len(hints))
-        return self.options.payload_converter.from_payloads(payloads, hints)
-
-    def decode_result(self, payloads: Sequence[common.Payload], hint: Any) -> Any:
-        """A result: None when there is no payload."""
-        if not payloads:
-            return None
-        hints = [hint] if hint is not None else None
-        return self.options.payload_converter.from_payloads(payloads[:1], hints)[0]
-
-    def failure_of(self, error: BaseException) -> failure.Failure:
-        made = failure.Failure()
-        self.options.failure_converter.to_failure(error, self.options.payload_converter, made)
-        return made
-
-    def error_of(self, sent: failure.Failure) -> BaseException:
-        return self.options.failure_converter.from_failure(sent, self.options.payload_converter)
-
-    def summarize(self, made: command.Command, summary: str | None, details: str | None = None) -> None:
-        """What people read beside a command."""
-        if summary:
-            made.user_metadata.summary.CopyFrom(self.encode_one(summary))
-        if details:
-            made.user_metadata.details.CopyFrom(self.encode_one(details))
+    def for_workflow(self, workflow_id: str, namespace: str | None = None) -> Conversion:
+        """The converters for the values of another workflow."""
+        if self._context_free is None:
+            return self
+        return self._context_free.within(
+            WorkflowSerializationContext(
+                namespace=namespace or self.options.namespace, workflow_id=workflow_id
+            )
+        )
 
 
 def set_duration(field: duration_pb2.Duration, value: Any) -> None:

@@ -40,10 +40,11 @@ def _refused(message: str, kind: str) -> failure.Failure:
 class SignalMachine:
     """One signal on its way to another workflow."""
 
-    __slots__ = ("asked", "core", "future", "initiated_id", "seq", "signal", "workflow_id")
+    __slots__ = ("asked", "conversion", "core", "future", "initiated_id", "seq", "signal", "workflow_id")
 
-    def __init__(self, core: Core, signal: str, workflow_id: str) -> None:
+    def __init__(self, core: Core, signal: str, workflow_id: str, namespace: str | None) -> None:
         self.core = core
+        self.conversion = core.for_workflow(workflow_id, namespace)
         self.seq = core.next("signal")
         self.signal = signal
         self.workflow_id = workflow_id
@@ -72,7 +73,7 @@ class SignalMachine:
                 "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE_",
             ),
         )
-        self.core.jobs.append(lambda: self._resolve(self.core.error_of(made)))
+        self.core.jobs.append(lambda: self._resolve(self.conversion.error_of(made)))
 
     def _resolve(self, error: BaseException | None) -> None:
         if self.future.done():
@@ -89,7 +90,7 @@ class SignalMachine:
         self.asked.dropped = True
         made = failure.Failure(message="Signal was cancelled before being sent")
         made.canceled_failure_info.SetInParent()
-        self.core.jobs.append(lambda: self._resolve(self.core.error_of(made)))
+        self.core.jobs.append(lambda: self._resolve(self.conversion.error_of(made)))
 
 
 async def signal(
@@ -105,7 +106,7 @@ async def signal(
 ) -> None:
     """Send a signal and wait until it is delivered. Raises `ApplicationError` when it cannot be."""
     core.check("signal a workflow")
-    machine = SignalMachine(core, name, workflow_id)
+    machine = SignalMachine(core, name, workflow_id, namespace)
 
     def fill(made: command.Command) -> None:
         attributes = made.signal_external_workflow_execution_command_attributes
@@ -116,7 +117,7 @@ async def signal(
         attributes.signal_name = name
         attributes.child_workflow_only = child
         if args:
-            attributes.input.payloads.extend(core.encode(args))
+            attributes.input.payloads.extend(machine.conversion.encode(args))
         if headers:
             set_headers(attributes.header, headers)
 
@@ -177,7 +178,9 @@ class CancelMachine:
             enum = enums_failed.CancelExternalWorkflowExecutionFailedCause
             kind = _camel(enum, cause, "CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE_")
             reason = "not found" if cause else "unknown"
-            error = self.core.error_of(_refused(f"Unable to cancel external workflow because {reason}", kind))
+            error = self.core.for_workflow(self.workflow_id).error_of(
+                _refused(f"Unable to cancel external workflow because {reason}", kind)
+            )
         self.core.jobs.append(lambda: self._resolve(error))
 
     def _resolve(self, error: BaseException | None) -> None:

@@ -85,6 +85,7 @@ class LocalActivityMachine:
         "attempt",
         "began",
         "cancel_sent",
+        "conversion",
         "core",
         "future",
         "given",
@@ -103,6 +104,9 @@ class LocalActivityMachine:
         self.seq = core.next("activity")
         self.activity_id = wanted.activity_id or str(self.seq)
         self.activity_type = wanted.activity
+        self.conversion = core.for_activity(
+            self.activity_id, self.activity_type, core.options.task_queue, local=True
+        )
         self.attempt = attempt
         self.original_schedule_at = original_schedule_at
         self.future: asyncio.Future[Any] = core.loop.create_future()
@@ -125,7 +129,7 @@ class LocalActivityMachine:
             seq=self.seq,
             activity_id=self.activity_id,
             activity_type=self.activity_type,
-            args=core.encode(wanted.args),
+            args=self.conversion.encode(wanted.args),
             headers=wanted.headers,
             attempt=self.attempt,
             original_schedule_at=self.original_schedule_at,
@@ -197,14 +201,14 @@ class LocalActivityMachine:
             return
         try:
             payloads = [result] if result is not None else []
-            self.future.set_result(self.core.decode_result(payloads, self.wanted.ret_type))
+            self.future.set_result(self.conversion.decode_result(payloads, self.wanted.ret_type))
         except Exception as error:  # noqa: BLE001 - whoever waits for the result learns that it cannot be read
             self.future.set_exception(error)
 
     def _fail(self, sent: failure.Failure) -> None:
         if self.future.done():
             return
-        self.future.set_exception(self.core.error_of(self._wrap(sent)))
+        self.future.set_exception(self.conversion.error_of(self._wrap(sent)))
 
     def _wrap(self, sent: failure.Failure) -> failure.Failure:
         """Workflow code sees an activity's failure, whatever the marker holds."""

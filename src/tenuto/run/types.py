@@ -14,7 +14,7 @@ from tenuto.common import VersioningBehavior
 
 if TYPE_CHECKING:
     from tenuto.common import MetricMeter, WorkerDeploymentVersion
-    from tenuto.converter import FailureConverter, PayloadConverter
+    from tenuto.converter import DataConverter, FailureConverter, PayloadConverter
     from tenuto.wire import command, common, failure, history, protocol
     from tenuto.workflow.definition import Definition
     from tenuto.workflow.interception import WorkflowInboundInterceptor
@@ -30,6 +30,8 @@ class RunOptions:
     run_id: str
     payload_converter: PayloadConverter
     failure_converter: FailureConverter
+    context_free: DataConverter | None = None
+    """The converters before they were told whose values they convert; None: they do not ask."""
     interceptors: Sequence[type[WorkflowInboundInterceptor]] = ()
     """Outermost first."""
     extern_functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)

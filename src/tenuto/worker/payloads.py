@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tenuto.converter import WorkflowSerializationContext
-from tenuto.wire import failure
+from tenuto.wire import enums_event, failure
 from tenuto.worker.contexts import Contexts
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Payloads:
         """Whether messages must be decoded and encoded at all."""
         probe = WorkflowSerializationContext(namespace=namespace, workflow_id="")
         self._contextual = converter.with_context(probe) is not converter
+        self.context_free = converter if converter.converts_by_context else None
+        """The converter for a run to tell whose values it converts; None: it does not ask."""
 
     def converter_for(self, workflow_id: str) -> DataConverter:
         """The converter, knowing whose values it converts, if it wants to know."""
@@ -60,7 +62,7 @@ class Payloads:
         contexts: Contexts | None,
     ) -> None:
         """Decode in place what came: ``events``, queries, updates. Raises whatever the codec does."""
-        messages: list[Message] = [*events, *task.messages, *task.queries.values()]
+        messages: list[Message] = [*_read(events, contexts), *task.messages, *task.queries.values()]
         if task.HasField("query"):
             messages.append(task.query)
         await self._decode(messages, task.workflow_execution.workflow_id, contexts)
@@ -69,7 +71,7 @@ class Payloads:
         self, events: Sequence[history.HistoryEvent], workflow_id: str, contexts: Contexts | None
     ) -> None:
         """Decode events in place. Raises whatever the codec does."""
-        await self._decode(list(events), workflow_id, contexts)
+        await self._decode(_read(events, contexts), workflow_id, contexts)
 
     async def encode(
         self,
@@ -92,3 +94,28 @@ class Payloads:
         context_of = contexts.of if contexts is not None else None
         converter = self.converter_for(workflow_id)
         await decode_message(messages, converter, headers=self._headers, context_of=context_of)
+
+
+_UNREAD = frozenset(
+    {
+        enums_event.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+        enums_event.EVENT_TYPE_NEXUS_OPERATION_SCHEDULED,
+        enums_event.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+        enums_event.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
+        enums_event.EVENT_TYPE_TIMER_STARTED,
+        enums_event.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED,
+        enums_event.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
+    }
+)
+"""Events that tell a run only that it asked for something: it made their payloads itself, and does not read them."""
+
+
+def _read(events: Sequence[history.HistoryEvent], contexts: Contexts | None) -> list[Message]:
+    """The events whose payloads matter to a run, so that replays neither decrypt nor fetch the others."""
+    read: list[Message] = []
+    for event in events:
+        if event.event_type not in _UNREAD:
+            read.append(event)
+        elif contexts is not None:
+            contexts.of(event)  # what becomes of it refers back to it
+    return read

@@ -200,7 +200,10 @@ class Replayer:
         if not activations:
             return None
         converter = self._payloads.converter_for(history.workflow_id)
-        run = Run(self._registry.options(definition, run_id, history.workflow_id, converter))
+        free = self._payloads.context_free
+        run = Run(
+            self._registry.options(definition, run_id, history.workflow_id, converter, context_free=free)
+        )
         steps: list[Callable[[], Completion | None]] = [
             partial(run.activate, activation) for activation in activations
         ]

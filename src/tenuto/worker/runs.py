@@ -261,7 +261,12 @@ class Runs:
         except FailureError as error:
             raise TaskFailed(self._replies.failure(error)) from None
         converter = self._payloads.converter_for(execution.workflow_id)
-        run = Run(self._registry.options(definition, execution.run_id, execution.workflow_id, converter))
+        free = self._payloads.context_free
+        run = Run(
+            self._registry.options(
+                definition, execution.run_id, execution.workflow_id, converter, context_free=free
+            )
+        )
         cached = Cached(run, execution.run_id, execution.workflow_id, task.workflow_type.name)
         started = events[0].workflow_execution_started_event_attributes
         cached.task_timeout = started.workflow_task_timeout.ToNanoseconds() / 1e9 or cached.task_timeout
