@@ -231,6 +231,8 @@ def _in_use(error: StoreInUse, url: str) -> str:
 class EmbeddedTransport:
     """One client's way to the node of its URL."""
 
+    workers_inside = True
+
     def __init__(self, house: House) -> None:
         self._house = house
         self._closed = False

@@ -11,7 +11,9 @@ from tests.engine.activities import (
     attributes,
     beat,
     begun,
+    boom,
     complete,
+    fail,
     gone,
     pending,
     retries,
@@ -19,7 +21,7 @@ from tests.engine.activities import (
     seconds,
     tail,
 )
-from tests.engine.support import World, payloads, token_of
+from tests.engine.support import World, activity_token, payloads, token_of
 from tests.engine.words import begun as begun_run
 from tests.engine.words import current, done, sticky
 
@@ -102,6 +104,29 @@ def test_what_began_after_the_loss_goes_on() -> None:
     world.respond(task)
     complete(world, kept)
     assert world.poll_activity().activity.attempt == 2
+
+
+def test_an_attempt_that_its_worker_has_left_open_is_not_lost_with_the_worker() -> None:
+    world = begun(scheduled(start_to_close_timeout=seconds(600)))
+    handout = world.poll_activity()
+    world.ask(types.LeaveActivityOpen(activity_token(handout)))
+    assert world.chain is not None
+    assert world.agenda is not None
+    assert world.agenda.alarm(world.chain, world.now, workers_inside=True) == world.now + 600 * SECOND
+    lose(world)
+    complete(world, handout)
+    assert gone(world)
+
+
+def test_the_attempt_after_one_that_was_left_open_is_a_workers_again() -> None:
+    world = begun()
+    handout = world.poll_activity()
+    world.ask(types.LeaveActivityOpen(activity_token(handout)))
+    fail(world, handout, boom())
+    world.pass_time(SECOND)
+    world.poll_activity()
+    lose(world)
+    assert world.poll_activity().activity.attempt == 3
 
 
 def test_activities_that_wait_are_not_touched() -> None:

@@ -7,7 +7,7 @@ this door, one for each of those who ask; this one must never hold a rule of its
 
 from tenuto.engine.activity_command import eager_start, request_cancel, schedule
 from tenuto.engine.activity_operate import operate
-from tenuto.engine.activity_report import cancel, complete, fail, heartbeat, start
+from tenuto.engine.activity_report import cancel, complete, fail, heartbeat, leave_open, start
 from tenuto.engine.activity_state import (
     APPLY,
     SETTLE,
@@ -39,6 +39,7 @@ __all__ = [
     "expire",
     "fail",
     "heartbeat",
+    "leave_open",
     "lose",
     "merged_priority",
     "operate",

@@ -18,6 +18,7 @@ from tenuto.engine.types import (
     FailActivityReply,
     Heartbeat,
     HeartbeatReply,
+    LeaveActivityOpen,
     StartActivityTask,
 )
 from tenuto.limits import LIMITS
@@ -57,6 +58,14 @@ def heartbeat(draft: Draft, request: Heartbeat) -> None:
         paused=activity.paused is not None,
         reset=activity.reset_requested,
     )
+
+
+def leave_open(draft: Draft, request: LeaveActivityOpen) -> None:
+    """The attempt goes on without its worker. Replies `HeartbeatReply`."""
+    rd, activity = _started(draft, request.token)
+    if not activity.left_open:
+        rd.note(state.LeftOpen(activity.scheduled_id))
+    draft.reply = HeartbeatReply(cancel_requested=activity.cancel_request_id != 0)
 
 
 def complete(draft: Draft, request: CompleteActivity) -> None:

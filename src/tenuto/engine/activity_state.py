@@ -246,6 +246,16 @@ class AttemptStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOpen:
+    """The running attempt has no worker any more, and goes on."""
+
+    scheduled_id: int
+
+    def apply(self, rd: RunDraft) -> None:
+        rd.activities.edit(self.scheduled_id).left_open = True
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptReturned:
     """Nobody has the current attempt after all."""
 
@@ -256,6 +266,7 @@ class AttemptReturned:
         activity.started_at = 0
         activity.started_event_id = NO_EVENT
         activity.request_id = ""
+        activity.left_open = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +300,7 @@ class AttemptEnded:
         activity.started_at = 0
         activity.started_event_id = NO_EVENT
         activity.request_id = ""
+        activity.left_open = False
         activity.last_failure = self.failure
         activity.retry_interval_ns = self.wait_ns
         if activity.paused is None:

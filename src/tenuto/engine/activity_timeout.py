@@ -43,7 +43,7 @@ def lose(rd: RunDraft, before_at: int) -> None:
     """End every attempt that began before ``before_at``, as its deadline would: the worker that had it is gone.
 
     The next attempt, where the policy grants one, need not wait: the loss says nothing against trying again."""
-    began = [one for one in rd.activities.values() if one.started and one.started_at < before_at]
+    began = [one for one in rd.activities.values() if one.in_hand and one.started_at < before_at]
     closed = False
     for activity in sorted(began, key=lambda one: one.scheduled_id):
         kind = retry.HEARTBEAT if activity.heartbeat_ns else retry.START_TO_CLOSE

@@ -92,7 +92,7 @@ class Agenda:
             self.ready.discard(scheduled_id)
             self.started.discard(scheduled_id)
             return
-        if item.started:
+        if item.in_hand:
             self.started.add(scheduled_id)
         else:
             self.started.discard(scheduled_id)

@@ -238,10 +238,17 @@ class Activity(msgspec.Struct, array_like=True):
     """Serialized ActivityOptions as scheduled, kept once UpdateActivityOptions has changed them."""
     worker_stamp: bytes = b""
     workflow_task_completed_id: int = NO_EVENT
+    left_open: bool = False
+    """Its worker has returned without a result: somebody else will tell how the current attempt ends."""
 
     @property
     def started(self) -> bool:
         return self.started_at != 0
+
+    @property
+    def in_hand(self) -> bool:
+        """A worker is at it now."""
+        return self.started_at != 0 and not self.left_open
 
 
 class Timer(msgspec.Struct, array_like=True, gc=False):

@@ -60,6 +60,7 @@ DECIDE: dict[type, DecideRule] = {
     types.FailWorkflowTask: workflow_task.fail,
     types.StartActivityTask: activity.start,
     types.Heartbeat: activity.heartbeat,
+    types.LeaveActivityOpen: activity.leave_open,
     types.CompleteActivity: activity.complete,
     types.FailActivity: activity.fail,
     types.CancelActivity: activity.cancel,

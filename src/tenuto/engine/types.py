@@ -284,6 +284,17 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveActivityOpen:
+    """The attempt's worker is done with it, but it has not ended: who holds the token tells how it ends."""
+
+    token: ActivityToken
+
+    @property
+    def run_id(self) -> str:
+        return self.token.run_id
+
+
+@dataclass(frozen=True, slots=True)
 class CompleteActivity:
     token: ActivityToken
     result: common.Payloads | None

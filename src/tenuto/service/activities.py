@@ -17,6 +17,9 @@ from tenuto.store.spi import ChainKey
 from tenuto.wire import errordetails, failure
 from tenuto.wire import workflowservice as ws
 
+LEFT_OPEN = "tenuto-activity-left-open"
+"""With this header a heartbeat means: my worker is done, but the attempt has not ended. Else the end of a process that holds
+service and workers would count as the end of the attempt."""
 GONE_TEXT = "invalid activityID or activity already timed out or invoking workflow is completed"
 
 ById = (
@@ -141,9 +144,10 @@ class Activities:
     ) -> ws.RecordActivityTaskHeartbeatResponse:
         key, token = _addressed(call)
         details = request.details if request.HasField("details") else None
-        reply: types.HeartbeatReply = await self._core.shards.submit(
-            key, types.Heartbeat(token, details, request.identity)
-        )
+        asked: types.Heartbeat | types.LeaveActivityOpen = types.Heartbeat(token, details, request.identity)
+        if call.headers.get(LEFT_OPEN):
+            asked = types.LeaveActivityOpen(token)
+        reply: types.HeartbeatReply = await self._core.shards.submit(key, asked)
         return ws.RecordActivityTaskHeartbeatResponse(
             cancel_requested=reply.cancel_requested, activity_paused=reply.paused, activity_reset=reply.reset
         )

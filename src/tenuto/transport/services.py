@@ -112,6 +112,11 @@ class ServiceClient:
         return self._transport
 
     @property
+    def workers_inside(self) -> bool:
+        """Whether the service lives and dies with this process, so that all its workers do."""
+        return bool(getattr(self._transport, "workers_inside", False))
+
+    @property
     def worker_service_client(self) -> "ServiceClient":
         """What workers call through: this very connection."""
         return self

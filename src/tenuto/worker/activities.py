@@ -252,6 +252,7 @@ class Activities:
         except CompleteAsyncError:
             activity_logger.debug("Completing asynchronously")
             await self._reports.flush(attempt)
+            await self._reports.left_open(attempt)
             return None
         except Exception as error:
             if metrics is not None and not expected(error):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tenuto.worker")
 
+_LEFT_OPEN = {"tenuto-activity-left-open": "yes"}
 _TOO_LARGE = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.RESOURCE_EXHAUSTED)
 
 Report = tuple[str, Any]
@@ -98,6 +99,19 @@ class Reports:
             await self._encode(request, attempt.converter)
         return "RespondActivityTaskCanceled", self._signed(request)
 
+    async def left_open(self, attempt: RemoteAttempt) -> None:
+        """Others will end the attempt. A service that lives and dies with this worker must know, or it would take the end of
+        the process for the end of the attempt; any other looks at deadlines alone."""
+        calling = self.client.service_client
+        if not calling.workers_inside:
+            return
+        request = workflowservice.RecordActivityTaskHeartbeatRequest(task_token=attempt.told.task_token)
+        request.identity, request.namespace = self.identity, self.namespace
+        try:
+            await calling.call("RecordActivityTaskHeartbeat", request, retry=True, metadata=_LEFT_OPEN)
+        except RPCError as error:
+            logger.debug("An activity that was left open is gone: %s", error)
+
     async def send(self, attempt: RemoteAttempt, report: Report) -> None:
         """What cannot be delivered is logged: the service gives the attempt up by its timeouts."""
         method, request = report
@@ -164,13 +178,15 @@ def without_us(error: BaseException) -> BaseException:
     return error if part is None else error.with_traceback(part)
 
 
+_LEAVING = "WorkerShutdown"
 _MARK = {"__temporal_error_identifier": "ActivityFailure"}
 """Lets log handlers tell these lines from others."""
 
 
 def log_failure(error: BaseException) -> None:
-    """Write the end of the running attempt to its log."""
-    level = logging.DEBUG if expected(error) else logging.WARNING
+    """Write the end of the running attempt to its log; softly, when nothing is wrong with it."""
+    leaving = isinstance(error, ApplicationError) and error.type == _LEAVING
+    level = logging.DEBUG if leaving or expected(error) else logging.WARNING
     activity_logger.log(level, "Completing activity as failed", exc_info=error, extra=_MARK)
 
 
@@ -201,7 +217,7 @@ def instead_of_cancelled(details: ActivityCancellationDetails, error: BaseExcept
         made = ApplicationError(text, type="ActivityReset")
     elif details.worker_shutdown:
         made = ApplicationError(
-            "Worker is shutting down and this activity did not complete in time", type="WorkerShutdown"
+            "Worker is shutting down and this activity did not complete in time", type=_LEAVING
         )
     if made is not None:
         made.__traceback__ = error.__traceback__

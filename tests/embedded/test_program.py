@@ -1,0 +1,95 @@
+"""Whole programs, written as their authors would: killed in the middle, started again, done."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ACTIVITY = textwrap.dedent("""
+    import asyncio, sys
+    from datetime import timedelta
+    from pathlib import Path
+    from tenuto import activity, workflow
+    from tenuto.client import Client
+    from tenuto.worker import Worker
+
+    home = Path(sys.argv[1])
+
+    @activity.defn
+    async def work(name: str) -> str:
+        attempt = activity.info().attempt
+        print("attempt", attempt, flush=True)
+        if MODE == "open":
+            (home / "token").write_bytes(activity.info().task_token)
+            print("left", flush=True)
+            activity.raise_complete_async()
+        if attempt == 1:
+            await asyncio.sleep(600)
+        return f"{name} {attempt}"
+
+    @workflow.defn
+    class Flow:
+        @workflow.run
+        async def run(self, name: str) -> str:
+            return await workflow.execute_activity(work, name, start_to_close_timeout=timedelta(hours=24))
+
+    async def main():
+        client = await Client.connect(f"sqlite:///{home}/app.db")
+        async with Worker(client, task_queue="q", workflows=[Flow], activities=[work]):
+            if (home / "started").exists():
+                if MODE == "open":
+                    token = (home / "token").read_bytes()
+                    await client.get_async_activity_handle(task_token=token).complete("from outside")
+                print("result", await client.get_workflow_handle("w").result(), flush=True)
+            else:
+                (home / "started").touch()
+                await client.execute_workflow(Flow.run, "done", id="w", task_queue="q")
+
+    asyncio.run(main())
+""")
+
+
+def _start(home: Path, mode: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", f"MODE = {mode!r}\n{ACTIVITY}", str(home)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+
+
+def _until(program: "subprocess.Popen[str]", line: str) -> None:
+    assert program.stdout is not None
+    for said in program.stdout:
+        if said == f"{line}\n":
+            return
+    pytest.fail(f"the program has ended without saying {line!r}")
+
+
+@pytest.mark.crash
+def test_an_activity_that_was_running_is_tried_again_at_once(tmp_path: Path) -> None:
+    victim = _start(tmp_path, "run")
+    _until(victim, "attempt 1")
+    victim.kill()
+    victim.wait()
+    began = time.monotonic()
+    told, _ = _start(tmp_path, "run").communicate(timeout=60)
+    assert told == "attempt 2\nresult done 2\n"
+    # The activity had a day; most of this is the interpreter's own start.
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.crash
+def test_an_activity_that_others_complete_is_left_to_them(tmp_path: Path) -> None:
+    victim = _start(tmp_path, "open")
+    _until(victim, "left")
+    time.sleep(0.5)  # until the service knows: nothing tells from outside
+    victim.kill()
+    victim.wait()
+    told, _ = _start(tmp_path, "open").communicate(timeout=60)
+    assert told == "result from outside\n"
