@@ -21,6 +21,7 @@ import hypothesis
 import msgspec
 import pydantic
 import pytest
+import typing_extensions
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ from tenuto.converter import (
     DataConverter,
     DefaultPayloadConverter,
     JSONPlainPayloadConverter,
+    JSONProtoPayloadConverter,
     JSONTypeConverter,
     PayloadConverter,
     TransferTypeConverter,
@@ -38,7 +40,7 @@ from tenuto.converter import (
     value_to_type,
 )
 from tenuto.converter.scalars import parse_duration
-from tenuto.wire import common
+from tenuto.wire import common, sdk_storage
 
 converter = PayloadConverter.default
 T = TypeVar("T")
@@ -116,6 +118,11 @@ class Model(pydantic.BaseModel):
 class Checked:
     number: int
     link: pydantic.HttpUrl
+
+
+class Visit(typing_extensions.TypedDict):
+    place: str
+    day: date
 
 
 class Address(TypedDict, total=False):
@@ -350,6 +357,23 @@ class CasketConverter(TransferTypeConverter[Casket[Any], str]):
 
 
 transfer_type_convertible(CasketConverter)(Casket)
+
+
+def test_typed_dicts_of_typing_extensions_are_read_by_field() -> None:
+    assert there_and_back({"place": "x", "day": date(2024, 1, 2)}, Visit) == {
+        "place": "x",
+        "day": date(2024, 1, 2),
+    }
+
+
+def test_a_reference_to_a_stored_payload_is_read_only_as_itself() -> None:
+    json_proto = JSONProtoPayloadConverter()
+    reference = json_proto.to_payload(sdk_storage.ExternalStorageReference(driver_name="d"))
+    assert reference is not None
+    reference.external_payloads.add().size_bytes = 5
+    assert json_proto.from_payload(reference, sdk_storage.ExternalStorageReference).driver_name == "d"
+    with pytest.raises(RuntimeError, match="TMPRL1105"):
+        json_proto.from_payload(reference)
 
 
 def test_generic_types_that_travel_as_others_are_told_of_what() -> None:

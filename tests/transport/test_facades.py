@@ -28,6 +28,7 @@ def test_every_method_of_the_main_services_can_be_called() -> None:
         facade = client.workflow_service if "Workflow" in service.name else client.operator_service
         for method in service.methods_by_name:
             assert callable(getattr(facade, stub.snake(method)))
+            assert stub.snake(method) in dir(facade)
             assert routes.route(method).path == f"/{service.full_name}/{method}"
 
 

@@ -108,3 +108,11 @@ def test_a_runner_keeps_its_restrictions() -> None:
     assert SandboxedWorkflowRunner().restrictions is DEFAULT
     own = DEFAULT.with_passthrough_modules("x")
     assert SandboxedWorkflowRunner(own).restrictions is own
+
+
+def test_a_runner_is_made_from_another_as_plugins_do() -> None:
+    runner = SandboxedWorkflowRunner()
+    more = dataclasses.replace(runner, restrictions=runner.restrictions.with_passthrough_modules("my_module"))
+    assert "my_module" in more.restrictions.passthrough_modules
+    assert more.runner_class is runner.runner_class
+    assert runner == SandboxedWorkflowRunner() != more

@@ -81,10 +81,14 @@ class BinaryPlainPayloadConverter(EncodingPayloadConverter):
         return bytearray(payload.data) if type_hint is bytearray else payload.data
 
 
+def _asks_for_message(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Message)
+
+
 def _message_type(payload: common.Payload, hint: Any) -> type[Message]:
     """The class the payload's metadata names; when it names none, that of ``hint``. Raises RuntimeError."""
     name = payload.metadata.get("messageType", b"").decode()
-    named_by_hint: Any = hint if isinstance(hint, type) and issubclass(hint, Message) else None
+    named_by_hint: Any = hint if _asks_for_message(hint) else None
     if named_by_hint is not None and (not name or named_by_hint.DESCRIPTOR.full_name == name):
         found: type[Message] = named_by_hint
         return found
@@ -117,7 +121,7 @@ class JSONProtoPayloadConverter(EncodingPayloadConverter):
         )
 
     def from_payload(self, payload: common.Payload, type_hint: type | None = None) -> Any:
-        if payload.external_payloads:
+        if payload.external_payloads and not _asks_for_message(type_hint):
             raise RuntimeError(
                 "[TMPRL1105] Detected externally stored payload(s) but external storage is not configured."
             )

@@ -155,8 +155,8 @@ class Decoders:
         transfer = transfer_of(cls)
         if transfer is not None:
             return self._transferred(cls)
-        if issubclass(cls, collections.abc.Mapping) or typing.is_typeddict(cls):
-            if typing.is_typeddict(cls):
+        if issubclass(cls, collections.abc.Mapping):
+            if hasattr(cls, "__total__"):  # also those of typing_extensions, which typing knows nothing of
                 return typed_dict(self.of, cls)
             return mapping(self.of, hint, cls, args, bool(self._custom))
         made = record(self.of, hint, cls, args)

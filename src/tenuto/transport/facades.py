@@ -4,6 +4,7 @@ Methods are made from their names when first asked for; `facades.pyi` lists them
 true. Must never know what a method does.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 def _camel(name: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 class _Facade:
@@ -52,6 +57,14 @@ class _Facade:
         setattr(self, name, call)
         return call
 
+    def __dir__(self) -> list[str]:
+        words = (
+            name.removesuffix("Request")
+            for name in dir(service_module(self._service))
+            if name.endswith("Request")
+        )
+        return [_snake(word) for word in words if self._knows(word)]
+
     def _knows(self, method: str) -> bool:
         return hasattr(service_module(self._service), f"{method}Request")
 
@@ -75,6 +88,11 @@ class TestService(_Facade):
     _service = routes.TEST
     _prefix = f"{routes.TEST}/"
 
+    def __dir__(self) -> list[str]:
+        return sorted(
+            {*super().__dir__(), "get_current_time", "sleep_until", "unlock_time_skipping_with_sleep"}
+        )
+
     def _knows(self, method: str) -> bool:
         # Not every method has a request of its own.
         return method in ("GetCurrentTime", "SleepUntil", "UnlockTimeSkippingWithSleep") or super()._knows(
@@ -94,6 +112,9 @@ class HealthService(_Facade):
 
     _service = routes.HEALTH
     _prefix = f"{routes.HEALTH}/"
+
+    def __dir__(self) -> list[str]:
+        return ["check"]
 
     def _knows(self, method: str) -> bool:
         return method == "Check"

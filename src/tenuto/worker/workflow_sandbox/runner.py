@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tenuto.worker.runner import (
@@ -17,17 +18,18 @@ if TYPE_CHECKING:
     from tenuto.workflow.definition import Definition
 
 
+@dataclass(frozen=True)
 class SandboxedWorkflowRunner(WorkflowRunner):
-    """Workflow code is watched for what is not deterministic. ``runner_class`` prepares the workflows."""
+    """Workflow code is watched for what is not deterministic. Others are made with `dataclasses.replace`."""
 
-    def __init__(
-        self,
-        restrictions: SandboxRestrictions = SandboxRestrictions.default,
-        runner_class: type[WorkflowRunner] = UnsandboxedWorkflowRunner,
-    ) -> None:
-        self.restrictions = restrictions
-        self.runner_class = runner_class
-        self._inner = runner_class()
+    restrictions: SandboxRestrictions = SandboxRestrictions.default
+    """What is watched for."""
+    runner_class: type[WorkflowRunner] = UnsandboxedWorkflowRunner
+    """Prepares the workflows."""
+    _inner: WorkflowRunner = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_inner", self.runner_class())
 
     def prepare_workflow(self, defn: Definition) -> None:
         self._inner.prepare_workflow(defn)
