@@ -158,6 +158,28 @@ def test_an_error_that_passes_slows_polls_down_and_ends_nothing() -> None:
     on_virtual_time(story())
 
 
+def test_an_outage_is_told_once_however_many_polls_it_ends(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        queue = Queue()
+
+        async def handle(task: Answer) -> None: ...
+
+        polls = poller(queue, handle, scale=FixedScale(5))
+        polls.start()
+        for _ in range(2):
+            await turns()
+            for _ in range(10):
+                queue.tasks.put_nowait(RPCError("gone", RPCStatusCode.UNAVAILABLE, b""))
+            await asyncio.sleep(30)
+            queue.put("back")
+            await asyncio.sleep(30)
+        await polls.stop()
+
+    on_virtual_time(story())
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["Poll of activities of q failed: UNAVAILABLE: gone"] * 2
+
+
 @pytest.mark.parametrize(
     "status", [RPCStatusCode.NOT_FOUND, RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.INVALID_ARGUMENT]
 )

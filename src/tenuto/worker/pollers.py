@@ -82,6 +82,8 @@ class Poller(Generic[T]):
         self._working: set[asyncio.Task[None]] = set()
         self._asking: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._complained = False
+        """Whether somebody has read that polls fail; said once, however many polls there are."""
 
     @property
     def working(self) -> int:
@@ -167,13 +169,14 @@ class Poller(Generic[T]):
                 task = await self._asked()
             except RPCError as error:
                 slots.give_back(permit)
-                trouble = trouble or _Trouble(self.name, asked_at)
+                trouble = trouble or _Trouble(self._complain, asked_at)
                 self._scale.failed(error.status)
                 await asyncio.sleep(trouble.wait_after(error, clock(), asked_at))
                 continue
             except BaseException:
                 slots.give_back(permit)
                 raise
+            self._complained = False
             found = bool(task.task_token)
             if found:
                 trouble = None
@@ -185,10 +188,15 @@ class Poller(Generic[T]):
                 if self._pace is not None:
                     self._pace.unused()
                 if clock() - asked_at < TOO_SOON_SECONDS and not self._closing:
-                    trouble = trouble or _Trouble(self.name, asked_at)
+                    trouble = trouble or _Trouble(self._complain, asked_at)
                     await asyncio.sleep(trouble.wait())
                 else:
                     trouble = None
+
+    def _complain(self, error: RPCError) -> None:
+        level = logging.DEBUG if self._complained else logging.WARNING
+        self._complained = True
+        logger.log(level, "Poll of %s failed: %s: %s", self.name, error.status.name, error.message)
 
     async def _asked(self) -> T:
         this = asyncio.current_task()
@@ -231,8 +239,8 @@ class Poller(Generic[T]):
 class _Trouble:
     """A row of failures of one loop, from the first one on."""
 
-    def __init__(self, name: str, began_at: float) -> None:
-        self._name = name
+    def __init__(self, complain: Callable[[RPCError], None], began_at: float) -> None:
+        self._complain = complain
         self._began_at = began_at
         self._failed = 0
         self._tries = Tries(_PATIENCE, Kind.WORKER_POLL, began_at, None)
@@ -248,8 +256,7 @@ class _Trouble:
             return 0.0
         wait = self._tries.wait_after(error, now)
         own = self.wait()
-        level = logging.WARNING if self._failed == 1 else logging.DEBUG
-        logger.log(level, "Poll of %s failed: %s: %s", self._name, error.status.name, error.message)
+        self._complain(error)
         if wait is None and now - self._began_at >= GRACE_SECONDS:
             raise PollError(f"Poll failure: {error.status.name}: {error.message}") from error
         return max(wait, own) if wait is not None else own
