@@ -39,7 +39,7 @@ BANS = (
     _ban("uuid.uuid4", "ids that came with the request", COMPOSITION | {"clock", "client", "worker"}),
     _ban("uuid.uuid1", "ids that came with the request", set()),
     _ban("uuid.uuid7", "ids that came with the request", {"clock"}),
-    _ban("os.environ", "an option", COMPOSITION | {"envconfig", "worker"}),
+    _ban("os.environ", "an option", COMPOSITION | {"envconfig", "worker", "transport"}),
     _ban("os.getenv", "an option", COMPOSITION),
     _ban("os.urandom", CHANCE, COMPOSITION | {"clock"}),
     _ban("secrets.token_hex", CHANCE, COMPOSITION | {"clock"}),

@@ -1,6 +1,7 @@
 """Workers at work, against the service in this very process: what they run, how they start, stop and fail."""
 
 import asyncio
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -111,8 +112,13 @@ async def test_sync_activities_run_in_the_executor_given(client: Client) -> None
 
 @story
 async def test_too_few_threads_for_the_slots_are_warned_of(client: Client) -> None:
-    with ThreadPoolExecutor(5) as executor, pytest.warns(UserWarning, match="max_workers is only 5"):
-        Worker(client, task_queue="q", activities=[thread_name], activity_executor=executor)
+    with ThreadPoolExecutor(5) as executor:
+        asked: dict[str, Any] = {"activities": [thread_name], "activity_executor": executor}
+        with pytest.warns(UserWarning, match="max_workers is only 5"):
+            Worker(client, task_queue="q", max_concurrent_activities=6, **asked)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            Worker(client, task_queue="q", **asked)  # nobody asked for that many
 
 
 @story

@@ -1,7 +1,7 @@
 """Calls a service over the network with grpc.aio. The only module of the framework that knows grpc.
 
-A channel belongs to the event loop that first uses it; every loop, and every process after a fork, gets its own. Must never
-retry, nor look into a message.
+A channel belongs to the event loop that first uses it; every loop gets its own. A process forked from one that has called
+cannot call (grpc cannot be started twice), and is told so instead of hanging. Must never retry, nor look into a message.
 """
 
 import asyncio
@@ -10,6 +10,10 @@ import os
 import weakref
 from collections.abc import Callable
 from typing import Any
+
+# Without calls in flight grpc would stop for a fork, but polls always are in flight: then it gets half stopped, and forked
+# processes, those of an executor for activities say, die of it now and then.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 import grpc
 import grpc.aio
@@ -30,6 +34,8 @@ _LOCAL = ("localhost", "127.", "[::1]", "unix:")
 _Call = Callable[..., Any]
 _left_by_parent: list[Any] = []
 """Channels a forked process has inherited: they must be neither used nor closed there."""
+_first_caller: list[int] = []
+"""The process that has started grpc, if one has."""
 
 
 class _Lines:
@@ -104,10 +110,17 @@ class GrpcTransport:
     def _connect(self, loop: asyncio.AbstractEventLoop) -> _Lines:
         if self._closed:
             raise RPCError("the client is closed", RPCStatusCode.CANCELLED, b"")
-        if self._process != os.getpid():
-            self._process = os.getpid()
+        here = os.getpid()
+        if self._process != here:
+            self._process = here
             _left_by_parent.append(self._lines)
             self._lines = weakref.WeakKeyDictionary()
+        if _first_caller and _first_caller[0] != here:
+            raise RuntimeError(
+                "gRPC cannot be used in a process that was forked from one that uses it:"
+                ' start processes with multiprocessing.get_context("spawn")'
+            )
+        _first_caller[:] = [here]
         if self._tls is None:
             channel = grpc.aio.insecure_channel(self._target, options=self._options)
         else:

@@ -163,7 +163,8 @@ class Assembly:
             return None
         executor = config.get("activity_executor")
         most = most_at_once(self._suppliers.activity)
-        _warn_if_too_few_threads(executor, most)
+        if config.get("max_concurrent_activities") is not None or config.get("tuner") is not None:
+            _warn_if_too_few_threads(executor, most)
         return Activities(
             client=self.client,
             task_queue=self._queue,
