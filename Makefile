@@ -10,10 +10,12 @@ PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 SCRATCH := .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist bench/results
 
-.PHONY: help setup demo test check bench sim sim-long oracle crash clean
+.PHONY: help setup demo demo-official docs test check bench sim sim-long oracle crash clean
 
 help:
-	@echo "make demo      an order workflow that survives kill -9 of worker and server"
+	@echo "make demo      an order workflow that survives kill -9 of its program and of its server"
+	@echo "make demo-official   the same with the official SDK as the worker"
+	@echo "make docs      the API reference, into build/reference"
 	@echo "make test      every test: unit, engine, simulation, oracle, crash"
 	@echo "make check     ruff, mypy, house rules"
 	@echo "make sim       one simulated cluster from one seed (SEED=$(SEED)); sim-long: SEEDS=$(SEEDS) seeds"
@@ -36,6 +38,13 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)
 	@$(PY) -m demo
+
+demo-official: $(STAMP)
+	@$(PY) -m demo.official
+
+docs: $(STAMP)
+	@$(PY) -m docs.reference build/reference
+	@echo "==> build/reference/index.html"
 
 test: $(STAMP)
 	@echo "==> tests"

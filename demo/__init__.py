@@ -1,1 +1,1 @@
-"""An order that survives the death of its worker and of its server."""
+"""An order that survives kill -9 of its program, and of its server."""

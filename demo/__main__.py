@@ -1,24 +1,19 @@
-"""``python -m demo``: an order, a worker killed while it works, a server killed while it waits, and a finished order."""
+"""``python -m demo``: an order on one SQLite file, its program killed while it works, and a finished order; then the same
+program against a server, which is killed in its turn."""
 
-import argparse
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from temporalio.client import Client, WorkflowHandle
-from temporalio.service import RPCError
-
-from bench.servers import KINDS, ROOT, Server
-from demo.orders import QUEUE, Done, Order
+import tenuto
+from bench.servers import ROOT, Server
 from demo.timeline import tell
-from demo.worker import connect
 
 _BEGAN = time.monotonic()
 
@@ -28,119 +23,127 @@ def say(text: str) -> None:
     print(f"{time.monotonic() - _BEGAN:6.2f} s | {text}", flush=True)
 
 
-class WorkerProcess:
-    """The worker as a process of its own, so that it can be killed."""
+class Program:
+    """``demo.orders`` as a process of its own, so that it can be killed. ``done``: what its activities did, all told."""
 
-    def __init__(self, address: str, ledger: Path) -> None:
-        self._command = [sys.executable, "-m", "demo.worker", address, str(ledger)]
-        self._log = ledger.with_suffix(".log").open("ab")
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, target: str, done: list[str]) -> None:
+        self._target = target
+        self._done = done
+        self._process: asyncio.subprocess.Process | None = None
 
-    def start(self) -> None:
-        """Starts the process."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Program"]:
+        """Started, and in the end killed if it is still there."""
         environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
-        self._process = subprocess.Popen(
-            self._command, cwd=ROOT, env=environment, stdout=self._log, stderr=self._log
+        command = [sys.executable, "-m", "demo.orders", self._target]
+        self._process = await asyncio.create_subprocess_exec(
+            *command, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE
         )
-
-    def kill(self) -> None:
-        """`kill -9`, if it is alive."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-
-
-def written(ledger: Path) -> list[dict[str, object]]:
-    """What activities wrote so far."""
-    return [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
-
-
-async def until(what: str, holds: Callable[[], Awaitable[bool]], patience: float = 20) -> None:
-    """Asks until it holds. Raises TimeoutError naming `what`."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
         try:
-            if await holds():
-                return
-        except RPCError:
-            pass
-        await asyncio.sleep(0.05)
-    raise TimeoutError(f"waited {patience:g} s for: {what}")
+            yield self
+        finally:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """`kill -9`."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def until(self, begins: str) -> str:
+        """Read on, up to the first line that begins so; the rest of that line."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async with asyncio.timeout(20):
+            async for line in self._process.stdout:
+                text = line.decode().strip()
+                word, _, rest = text.partition(" ")
+                if word == "did":
+                    self._done.append(rest)
+                    say(f"    {rest.rpartition('-')[0].replace('-', ' ', 1)}")
+                if text.startswith(begins):
+                    return text.removeprefix(begins).strip()
+        raise RuntimeError(f"the program ended before it said {begins!r}")
 
 
-async def live(server: Server, ledger: Path) -> None:
-    """The whole story on one server."""
-    took = server.start()
-    say(f"{server.kind} serves on {server.address}, state in {server.database.name} ({took:.2f} s)")
-    worker = WorkerProcess(server.address, ledger)
-    worker.start()
-    try:
-        client = await connect(server.address)
-        order = await client.start_workflow(Order.run, "no-42", id="order-42", task_queue=QUEUE)
-        say("order-42 started; the first charge will fail")
-
-        async def reserving() -> bool:
-            return sum(line["activity"] == "reserve" for line in written(ledger)) >= 2
-
-        await until("two reservations begun", reserving)
-        worker.kill()
-        say("kill -9 of the WORKER, in the middle of the second reservation")
-        worker.start()
-        say("a new worker starts, with an empty memory")
-        await until("the order to await approval", lambda: _stands(order, "awaiting approval"))
-        say(f"query says: {await order.query(Order.progress)!r}")
-        server.kill()
-        say("kill -9 of the SERVER")
-        say(f"server is back after {server.start():.2f} s, on the same file")
-        await until("the order to answer a query", lambda: _stands(order, "awaiting approval"))
-        say(f"query says: {await order.query(Order.progress)!r}: local variables are intact")
-        await order.signal(Order.approve, "Clara")
+async def embedded(file: Path) -> None:
+    """The program with the store inside it, killed in the middle."""
+    target = f"sqlite:///{file}"
+    done: list[str] = []
+    program = Program(target, done)
+    say(f'the program opens "sqlite:///{file.name}": no server, one file')
+    async with program.running():
+        await program.until("did reserve-bow")
+    say("kill -9 of the PROGRAM, in the middle of the second reservation")
+    restarted = time.monotonic()
+    async with program.running():
+        await program.until("open")
+        opened = time.monotonic()
+        say(f"the program is started again ({opened - restarted:.2f} s, most of it Python's)")
+        await program.until("did reserve-bow")
+        say(f"it carries on at once ({time.monotonic() - opened:.2f} s); the charge is not made again")
+        await program.until("approving")
         say("signal: approved by Clara")
-        result = await asyncio.wait_for(order.result(), 20)
-        say("order-42 is complete")
-        await verify(client, order, result, ledger)
+        result = json.loads(await program.until("result"))
+    await verify(target, result, done)
+
+
+async def against_a_server(file: Path) -> None:
+    """The same program with an address, and the server killed in the middle."""
+    server = Server("tenuto", file)
+    took = server.start()
+    say(f'`tenuto server start` takes {took:.2f} s; the same program opens "{server.address}"')
+    done: list[str] = []
+    program = Program(server.address, done)
+    try:
+        async with program.running():
+            await program.until("did reserve-bow")
+            server.kill()
+            say("kill -9 of the SERVER, in the middle of the second reservation")
+            say(f"the server is back after {server.start():.2f} s, on the same file")
+            await program.until("approving")
+            say("signal: approved by Clara")
+            result = json.loads(await program.until("result"))
+        await verify(server.address, result, done, quiet=True)
     finally:
-        worker.kill()
+        server.stop()
 
 
-async def _stands(order: WorkflowHandle[Order, Done], stage: str) -> bool:
-    return await order.query(Order.progress) == stage
-
-
-async def verify(client: Client, order: WorkflowHandle[Order, Done], result: Done, ledger: Path) -> None:
-    """Prints the timeline and fails unless every recorded result is recorded exactly once and really happened."""
+async def verify(target: str, result: dict[str, object], done: list[str], *, quiet: bool = False) -> None:
+    """Prints the history, and fails unless every recorded result is recorded exactly once and really happened."""
     recorded: list[str] = []
-    for workflow_id in (order.id, f"{order.id}-shipping"):
-        history = await client.get_workflow_handle(workflow_id).fetch_history()
-        print(f"\nhistory of {workflow_id}:")
-        print("\n".join(tell(history.events)))
-        recorded += [
-            json.loads(event.activity_task_completed_event_attributes.result.payloads[0].data)
-            for event in history.events
-            if event.HasField("activity_task_completed_event_attributes")
-        ]
-    receipts = [str(line["receipt"]) for line in written(ledger)]
+    async with await tenuto.connect(target) as client:
+        for workflow_id in ("order-42", "order-42-shipping"):
+            history = await client.get_workflow_handle(workflow_id).fetch_history()
+            if not quiet:
+                print(f"\nhistory of {workflow_id}:")
+                print("\n".join(tell(history.events)))
+            recorded += [
+                json.loads(event.activity_task_completed_event_attributes.result.payloads[0].data)
+                for event in history.events
+                if event.HasField("activity_task_completed_event_attributes")
+            ]
+    if not quiet:
+        print(f"\nresult: {json.dumps(result)}\n")
     assert len(recorded) == len(set(recorded)) == 5, f"each result once: {recorded}"
-    assert set(recorded) <= set(receipts), "every recorded result really happened"
-    kept = [result.charged, *result.reserved, result.shipped]
+    assert set(recorded) <= set(done), "every recorded result really happened"
+    reserved = result["reserved"]
+    assert isinstance(reserved, list)
+    kept = [result["charged"], *reserved, result["shipped"]]
     assert kept == recorded, f"local variables {kept} are not the recorded results {recorded}"
-    assert result.notes == ["order no-42", result.charged, "approved by Clara"]
-    print(f"\nresult: {json.dumps(asdict(result))}")
-    print(f"ledger: {len(receipts)} things done, of which {len(recorded)} recorded, each exactly once")
-    print("        (what a killed worker had begun is done again by the next one; its result counts once)")
+    assert result["notes"] == ["order no-42", result["charged"], "approved by Clara"]
+    say(f"order-42 is complete: {len(done)} things done, 5 of them recorded, each exactly once")
 
 
 def main() -> None:
-    """The demo's own options."""
-    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
-    parser.add_argument("--server", choices=KINDS, default="tenuto", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    """Both halves, and the verdict."""
     with tempfile.TemporaryDirectory(prefix="tenuto-demo-") as directory:
-        server = Server(options.server, Path(directory) / "orders.db")
-        try:
-            asyncio.run(live(server, Path(directory) / "ledger.jsonl"))
-        finally:
-            server.stop()
+        asyncio.run(embedded(Path(directory) / "orders.db"))
+        print()
+        asyncio.run(against_a_server(Path(directory) / "served.db"))
+    print()
+    print("What a killed program had begun is begun again by the next one; its result counts once.")
     say("demo: everything held")
 
 

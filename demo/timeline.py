@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC
 
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
+from tenuto.api.enums.v1 import EventType
+from tenuto.api.history.v1 import HistoryEvent
 
 _QUIET = {"WorkflowTaskScheduled", "WorkflowTaskStarted", "WorkflowTaskCompleted"}
 

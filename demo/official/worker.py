@@ -1,4 +1,4 @@
-"""The worker process: ``python -m demo.worker ADDRESS LEDGER``. Activities append to the ledger file what they did."""
+"""The worker process: ``python -m demo.official.worker ADDRESS LEDGER``. Activities append what they did to the ledger."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from demo.orders import QUEUE, Order, Ship
+from demo.official.orders import QUEUE, Order, Ship
 
 
 class Ledger:
