@@ -1,4 +1,4 @@
-"""``python -m demo.official``: an order, its worker killed at work, its server killed while it waits, and a finished order."""
+"""``python -m demo.official``: an order, its worker killed at work, its server killed as it waits, and a finished order."""
 
 import argparse
 import asyncio
