@@ -10,7 +10,6 @@ modules load, a placeholder stands in for that front door; it becomes the real o
 """
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
@@ -22,7 +21,7 @@ class _DeferredPackage(ModuleType):
     """A package whose ``__init__`` runs when somebody first needs a name from it."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__all__":
             raise AttributeError(name)
         spec = self.__spec__
         self.__class__ = ModuleType  # type: ignore[assignment]
@@ -43,10 +42,18 @@ def _defer(package: str) -> None:
     module.__file__ = spec.origin
     module.__loader__ = spec.loader
     sys.modules[package] = module
+    parent, _, child = package.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], child, module)
 
 
 _defer("temporalio")
+# Their front doors load grpc, for stubs that nobody here uses (40 ms).
+_defer("temporalio.api.operatorservice.v1")
+_defer("temporalio.api.workflowservice.v1")
 
+import temporalio.api.operatorservice.v1.request_response_pb2 as operatorservice  # noqa: E402
+import temporalio.api.workflowservice.v1.request_response_pb2 as workflowservice  # noqa: E402
 from google.protobuf import any_pb2 as any_pb2  # noqa: E402
 from google.protobuf import duration_pb2 as duration_pb2  # noqa: E402
 from google.protobuf import field_mask_pb2 as field_mask_pb2  # noqa: E402
@@ -76,7 +83,6 @@ from temporalio.api.filter.v1 import message_pb2 as filter  # noqa: E402, A004
 from temporalio.api.history.v1 import message_pb2 as history  # noqa: E402
 from temporalio.api.namespace.v1 import message_pb2 as namespace  # noqa: E402
 from temporalio.api.nexus.v1 import message_pb2 as nexus  # noqa: E402
-from temporalio.api.operatorservice.v1 import request_response_pb2 as operatorservice  # noqa: E402
 from temporalio.api.protocol.v1 import message_pb2 as protocol  # noqa: E402
 from temporalio.api.query.v1 import message_pb2 as query  # noqa: E402
 from temporalio.api.replication.v1 import message_pb2 as replication  # noqa: E402
@@ -90,7 +96,6 @@ from temporalio.api.update.v1 import message_pb2 as update  # noqa: E402
 from temporalio.api.version.v1 import message_pb2 as version  # noqa: E402
 from temporalio.api.worker.v1 import message_pb2 as worker  # noqa: E402
 from temporalio.api.workflow.v1 import message_pb2 as workflow  # noqa: E402
-from temporalio.api.workflowservice.v1 import request_response_pb2 as workflowservice  # noqa: E402
 
 
 def _quicken(*modules: ModuleType) -> None:
@@ -102,7 +107,14 @@ def _quicken(*modules: ModuleType) -> None:
 
 
 _quicken(
-    enums_command, enums_common, enums_event, enums_failed, enums_query, enums_reset, enums_update, enums_workflow
+    enums_command,
+    enums_common,
+    enums_event,
+    enums_failed,
+    enums_query,
+    enums_reset,
+    enums_update,
+    enums_workflow,
 )
 
 
@@ -130,7 +142,7 @@ _SERVICE_MODULES = {
 }
 
 
-class _Shared(importlib.abc.Loader):
+class _Shared:
     """Answers for ``<alias>.X`` with the very module ``temporalio.api.X``."""
 
     def __init__(self, real: str) -> None:
@@ -148,7 +160,7 @@ class _Shared(importlib.abc.Loader):
         module.__spec__, module.__loader__ = self._own
 
 
-class _Sharing(importlib.abc.MetaPathFinder):
+class _Sharing:
     def __init__(self, alias: str) -> None:
         self._prefix = f"{alias}."
 
@@ -162,7 +174,7 @@ class _Sharing(importlib.abc.MetaPathFinder):
         if found is None:
             return None
         is_package = found.submodule_search_locations is not None
-        return importlib.machinery.ModuleSpec(fullname, _Shared(real), is_package=is_package)
+        return importlib.machinery.ModuleSpec(fullname, _Shared(real), is_package=is_package)  # type: ignore[arg-type]
 
 
 def share_messages(alias: str) -> None:
