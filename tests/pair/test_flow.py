@@ -1,6 +1,8 @@
 """What workflow code may do, and what history makes of it."""
 
 import asyncio
+import contextlib
+import gc
 from datetime import timedelta
 
 import pytest
@@ -232,3 +234,36 @@ def test_an_activity_is_tried_again_by_its_policy() -> None:
         return len(tries)
 
     assert Play(Retried, flaky).to_end() == 3
+
+
+@workflow.defn
+class Clinging:
+    def __init__(self) -> None:
+        self.tries = 0
+
+    @workflow.run
+    async def run(self) -> str:
+        self.background = asyncio.create_task(self.cling())
+        await workflow.sleep(5)
+        return "done"
+
+    async def cling(self) -> None:
+        while True:
+            self.tries += 1
+            with contextlib.suppress(BaseException):
+                await workflow.wait_condition(lambda: False)
+
+
+def test_code_that_swallows_its_own_end_does_not_spin_when_its_run_is_dropped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    play = Play(Clinging).start()
+    play.task()
+    assert play.run is not None
+    clinging = play.run.core.instance
+    play.run.evict()
+    assert 1 < clinging.tries < 20
+    assert "refuse to end" in caplog.text
+    play.run = None
+    gc.collect()
+    assert clinging.tries < 20

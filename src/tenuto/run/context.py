@@ -253,7 +253,7 @@ class Context(Runtime):
     # ---- waiting ----------------------------------------------------------------------------------------------------
 
     async def sleep(self, seconds: float, summary: str | None) -> None:
-        self.core.check("sleep")
+        self.core.check_wait("sleep")
         loop = self.core.loop
         future: asyncio.Future[None] = loop.create_future()
         token = timer_summary.set(summary)
@@ -269,7 +269,7 @@ class Context(Runtime):
     async def wait_condition(
         self, predicate: Callable[[], bool], timeout: float | None, timeout_summary: str | None
     ) -> None:
-        self.core.check("wait for a condition")
+        self.core.check_wait("wait for a condition")
         future: asyncio.Future[None] = self.core.loop.create_future()
         self.core.loop.conditions.append((predicate, future))
         if timeout is None:

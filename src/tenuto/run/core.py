@@ -143,6 +143,8 @@ class Core(Conversion):
         return self.now_ns / 1e9
 
     def start_timer(self, seconds: float, handle: asyncio.TimerHandle) -> None:
+        if self.evicted:
+            return  # it never fires
         from tenuto.run.timer import start
 
         start(self, seconds, handle)
@@ -160,6 +162,12 @@ class Core(Conversion):
             raise Evicted
         if self.read_only:
             raise ReadOnlyContextError(f"While in {self.read_only}, action attempted: {doing}")
+
+    def check_wait(self, doing: str) -> None:
+        """`check` for what waits. While the run is taken down that waits for good instead of raising: code that swallows
+        whatever ends it and begins anew is then at rest, where a raise would have it spin."""
+        if not self.evicted:
+            self.check(doing)
 
     def next(self, kind: str) -> int:
         """The next number of this kind, from 1."""

@@ -28,6 +28,8 @@ from tenuto.workflow.facts import TaskFacts
 from tenuto.workflow.interception import ExecuteWorkflowInput
 
 if TYPE_CHECKING:
+    import asyncio
+
     from tenuto.run.local_activity import Marker
     from tenuto.run.types import Activation, LocalActivityResult, RunOptions
     from tenuto.wire import history, protocol, query
@@ -111,6 +113,7 @@ _BELONGS: dict[int, tuple[str, str]] = {
 """Later events of a machine, and the field that holds the id of the event its command made."""
 
 Job = Callable[[], object]
+
 
 
 class Run:
@@ -214,6 +217,7 @@ class Run:
             )
             for task in left:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
+                _keep_for_good(task)
         core.loop.close()
         core.loop.tasks.clear()
         core.by_event.clear()
@@ -564,3 +568,11 @@ class Run:
 
 def _always() -> bool:
     return True
+
+
+def _keep_for_good(task: asyncio.Task[Any]) -> None:
+    """Code that swallows what ends it must never be collected, not even at exit: that would raise in it once more, outside
+    of any loop, where it spins. One reference too many sees to it."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))

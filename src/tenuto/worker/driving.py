@@ -7,6 +7,7 @@ never know what a step is for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from asyncio import events
@@ -98,7 +99,7 @@ class Driver:
             if not stalled:
                 self._executor.submit(run.evict)
         elif self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon(run.evict)
+            self._loop.call_soon(self._evict, run)
 
     # ---- on the loop ------------------------------------------------------------------------------------------------
 
@@ -119,6 +120,10 @@ class Driver:
             turn.finish(error)
         else:
             turn.finish()
+
+    def _evict(self, run: Run) -> None:
+        with contextlib.suppress(StalledError):  # the watchdog has told
+            self._step(run.evict, f"the end of {run.options.run_id}")
 
     def _step(self, step: Step, name: str) -> Completion | None:
         watch = self._watch
