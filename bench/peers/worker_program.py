@@ -18,14 +18,14 @@ client: Any = importlib.import_module(f"{SDK}.client")
 worker: Any = importlib.import_module(f"{SDK}.worker")
 
 
-@activity.defn
+@activity.defn  # type: ignore[untyped-decorator,unused-ignore]
 async def one(number: int) -> int:
     return number + 1
 
 
 @workflow.defn(sandboxed=False)
 class Work:
-    @workflow.run
+    @workflow.run  # type: ignore[untyped-decorator,unused-ignore]
     async def run(self, number: int) -> int:
         result: int = await workflow.execute_activity(one, number, start_to_close_timeout=timedelta(seconds=60))
         return result
