@@ -67,6 +67,9 @@ def open(
         api_key: Default: none.
         tls: Default: on exactly when there is an ``api_key``.
         identity: Default: ``pid@host``.
+
+    Raises:
+        ValueError: ``target`` is a client, and something else than it says was asked for.
     """
     options: dict[str, Any] = {
         "namespace": namespace,
@@ -78,6 +81,8 @@ def open(
     }
     if data_converter is not None:
         options["data_converter"] = data_converter
+    if isinstance(target, Client):
+        _refuse_settings(target, options)
     return App(
         target,
         workflows=declared_workflows() if workflows is None else workflows,
@@ -86,6 +91,17 @@ def open(
         worker=worker or {},
         options=options,
     )
+
+
+def _refuse_settings(client: Client, asked: dict[str, Any]) -> None:
+    """A client that is connected already has its settings; what else is asked for would have no effect."""
+    given = [name for name, value in asked.items() if value and name != "namespace"]
+    if asked["namespace"] not in ("default", client.namespace):
+        given.append("namespace")
+    if given:
+        raise ValueError(
+            f"the client given to tenuto.open() is connected already: pass {', '.join(given)} to its Client.connect()"
+        )
 
 
 class App:
