@@ -46,6 +46,10 @@ class Evicted(BaseException):
     """The run is being taken down: no code of it may ask for anything any more."""
 
 
+class Interrupted(BaseException):
+    """Raised inside workflow code by whoever drives the run, to get out of it. The workflow task has failed."""
+
+
 class Routed(Protocol):
     """A machine that later events belong to."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto import exceptions
 from tenuto.run.attributes import continue_as_new
-from tenuto.run.core import TERMINAL_LAST, Evicted
+from tenuto.run.core import TERMINAL_LAST, Evicted, Interrupted
 from tenuto.wire import command, enums_command, enums_event
 from tenuto.workflow.enums import HandlerUnfinishedPolicy
 from tenuto.workflow.errors import (
@@ -69,6 +69,8 @@ class Outcome:
             await work
         except Evicted:
             raise
+        except Interrupted as error:
+            self.fail_task(error)
         except (Exception, asyncio.CancelledError, ContinueAsNewError) as error:  # noqa: BLE001 - it decides the run
             if not self.core.evicted:
                 self.conclude(error)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from tenuto.clock import SECOND, WallClock
+from tenuto.run.core import Interrupted
 
 logger = logging.getLogger("tenuto.worker")
 
@@ -26,7 +27,7 @@ _STARVED_AT_MOST = 10
 """After that many times the timeout a thread counts as stalled even if it seems only short of processor time."""
 
 
-class Stalled(BaseException):
+class Stalled(Interrupted):
     """Raised inside workflow code that did not yield in time. Not an `Exception`: code must not swallow it by accident."""
 
 
