@@ -265,9 +265,7 @@ class Shard:
             self._show(late)
             folded += late
         if not writes.empty:
-            await self._store.commit(
-                self._id, self._fence, writes.batch(self._last_now)
-            )
+            await self._store.commit(self._id, self._fence, writes.batch(self._last_now))
         self._publish(folded)
         done, self._done = self._done, []
         for awaited in done:
