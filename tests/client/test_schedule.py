@@ -1,6 +1,7 @@
 """Schedules: their protocol form, and their life on a server of the protocol."""
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -103,14 +104,17 @@ def test_a_schedule_survives_its_protocol_form() -> None:
         assert action.untyped_search_attributes == {}
         assert await desk.client.data_converter.decode(action.args) == [1, "b"]
         assert await after._to_proto(desk.client) == first
+        renamed = dataclasses.replace(action, id="w2")
+        first.action.start_workflow.workflow_id = "w2"
+        assert await dataclasses.replace(after, action=renamed)._to_proto(desk.client) == first
 
     at_a_desk(scene)
 
 
 def test_a_count_of_actions_must_fit_its_flag() -> None:
-    with pytest.raises(ValueError, match="Must set remaining actions"):
+    with pytest.raises(ValueError, match="no remaining actions set"):
         ScheduleState(limited_actions=True)._to_proto()
-    with pytest.raises(ValueError, match="Must not set remaining actions"):
+    with pytest.raises(ValueError, match="there are remaining actions set"):
         ScheduleState(remaining_actions=1)._to_proto()
 
 

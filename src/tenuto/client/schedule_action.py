@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Concatenate, TypedDict, Unpack, overload
@@ -74,6 +74,10 @@ class ScheduledStartOptions(TypedDict, total=False):
     priority: Priority
 
 
+class _SentHeaders(dict[str, common.Payload]):
+    """Headers as the service has them: they go back as they are."""
+
+
 @dataclass(init=False)
 class ScheduleActionStartWorkflow(ScheduleAction):
     """Starts a workflow. The service adds the instant to ``id``.
@@ -97,7 +101,6 @@ class ScheduleActionStartWorkflow(ScheduleAction):
     static_details: str | common.Payload | None
     priority: Priority
     headers: Mapping[str, common.Payload] | None
-    _from_raw: bool = field(compare=False, repr=False)
 
     @overload
     def __init__(
@@ -160,7 +163,6 @@ class ScheduleActionStartWorkflow(ScheduleAction):
             self._read(raw_info)
             return
         named = naming.workflow_named(workflow)
-        self._from_raw = False
         self.workflow = named.name
         self.args = merged_args(arg, more, args)
         self.id = id or f"{named.name}-{uuid.uuid4()}"
@@ -185,7 +187,6 @@ class ScheduleActionStartWorkflow(ScheduleAction):
 
     def _read(self, info: workflow_protos.NewWorkflowExecutionInfo) -> None:
         """Take everything from ``info``, payloads as they are."""
-        self._from_raw = True
         self.workflow = info.workflow_type.name
         self.args = list(info.input.payloads)
         self.id = info.workflow_id
@@ -204,7 +205,7 @@ class ScheduleActionStartWorkflow(ScheduleAction):
         metadata = info.user_metadata
         self.static_summary = metadata.summary if metadata.HasField("summary") else None
         self.static_details = metadata.details if metadata.HasField("details") else None
-        self.headers = dict(info.header.fields) or None
+        self.headers = _SentHeaders(info.header.fields) or None
         self.priority = Priority.from_proto(info.priority)
 
     async def _to_proto(self, client: ClientCore) -> schedule.ScheduleAction:
@@ -226,7 +227,7 @@ class ScheduleActionStartWorkflow(ScheduleAction):
             made = encoding.search_attributes_proto(attributes)
             if made is not None:
                 info.search_attributes.MergeFrom(made)
-        if self.headers and self._from_raw:
+        if isinstance(self.headers, _SentHeaders):
             info.header.CopyFrom(common.Header(fields=self.headers))
         elif self.headers:
             header = await encoding.headers_proto(client, self.headers)
@@ -235,7 +236,7 @@ class ScheduleActionStartWorkflow(ScheduleAction):
         return schedule.ScheduleAction(start_workflow=info)
 
     async def _encoded_args(self, converter: DataConverter) -> common.Payloads | None:
-        if not self._from_raw:
+        if not any(isinstance(arg, common.Payload) for arg in self.args):
             return await encoding.payloads(converter, self.args)
         ready = [
             arg if isinstance(arg, common.Payload) else await encoding.payload(converter, arg)

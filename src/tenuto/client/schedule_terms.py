@@ -200,9 +200,9 @@ class ScheduleState:
 
     def _to_proto(self) -> schedule.ScheduleState:
         if self.limited_actions and not self.remaining_actions:
-            raise ValueError("Must set remaining actions if limited actions is true")
+            raise ValueError("Must set limited actions to false if there are no remaining actions set")
         if not self.limited_actions and self.remaining_actions:
-            raise ValueError("Must not set remaining actions if limited actions is false")
+            raise ValueError("Must set limited actions to true if there are remaining actions set")
         return schedule.ScheduleState(
             notes=self.note or "",
             paused=self.paused,
