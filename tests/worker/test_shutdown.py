@@ -167,11 +167,12 @@ async def test_a_broken_executor_is_fatal(client: Client) -> None:
         raise BrokenExecutor("gone")
 
     executor.submit = broken  # type: ignore[method-assign]
-    with pytest.raises(BrokenExecutor):
+    with pytest.raises(RuntimeError, match="Activity worker failed") as caught:
         async with Worker(
             client, task_queue="q", workflows=[Calls], activities=[thread_name], activity_executor=executor
         ):
             await client.execute_workflow(Calls.run, "thread_name", id=new_id(), task_queue="q")
+    assert isinstance(caught.value.__cause__, BrokenExecutor)
 
 
 @story
