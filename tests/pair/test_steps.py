@@ -39,6 +39,7 @@ def test_local_activities_run_in_one_workflow_task() -> None:
     assert play.calls == ["double"] * 5
     assert play.tasks == 2
     assert play.world.names().count("MARKER_RECORDED") == 5
+    assert [told["activation_index"] for told in markers(play)] == [1, 2, 3, 1, 1]
     play.replayed()
     assert play.calls == ["double"] * 5
 
@@ -49,12 +50,12 @@ class LocalFails:
     async def run(self) -> str:
         try:
             await workflow.execute_local_activity("boom", 1, start_to_close_timeout=SOON)
-        except ActivityError as error:
-            return str(error.cause)
+        except ApplicationError as error:
+            return str(error)
         return "?"
 
 
-def test_a_failed_local_activity_is_an_activity_error() -> None:
+def test_a_failed_local_activity_raises_its_own_error() -> None:
     play = Play(LocalFails, boom)
     assert "no" in play.to_end()
     play.replayed()

@@ -120,8 +120,9 @@ class ActivityMachine:
             and not wanted.disable_eager_execution
             and attributes.task_queue.name == core.options.task_queue
         )
-        if wanted.versioning_intent is not None:
-            attributes.use_workflow_build_id = wanted.versioning_intent.value == 1
+        attributes.use_workflow_build_id = same_build(
+            core, wanted.versioning_intent, attributes.task_queue.name
+        )
         if wanted.priority is not None:
             set_priority(attributes.priority, wanted.priority)
         core.summarize(made, wanted.summary)

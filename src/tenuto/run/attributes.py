@@ -20,7 +20,7 @@ from tenuto.converter import (
     encode_search_attributes,
     encode_typed_search_attribute_value,
 )
-from tenuto.run.core import set_duration, set_headers
+from tenuto.run.core import same_build, set_duration, set_headers
 from tenuto.wire import common, enums_command, enums_event
 from tenuto.workflow.facts import Info, ParentInfo, RootInfo
 
@@ -231,7 +231,6 @@ def _carry_over(core: Core, attributes: Any, wanted: ContinueAsNewInput) -> None
         rest = {k: v for k, v in core.info.search_attributes.items() if k not in known}
         if rest:
             fill_search_attributes(attributes.search_attributes, rest)
-    if wanted.versioning_intent is not None:
-        attributes.inherit_build_id = wanted.versioning_intent.value == 1
+    attributes.inherit_build_id = same_build(core, wanted.versioning_intent, wanted.task_queue or "")
     if wanted.initial_versioning_behavior is not None:
         attributes.initial_versioning_behavior = int(wanted.initial_versioning_behavior)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tenuto.common import UNSET
 from tenuto.exceptions import WorkflowAlreadyStartedError
 from tenuto.run.activity import set_priority
-from tenuto.run.core import CHECK_IDS, set_duration, set_headers
+from tenuto.run.core import CHECK_IDS, same_build, set_duration, set_headers
 from tenuto.run.external import CancelMachine, ask_cancel
 from tenuto.run.ledger import Asked, nondeterminism
 from tenuto.wire import enums_command, enums_event, enums_failed, enums_workflow, failure
@@ -285,8 +285,7 @@ def _fill(core: Core, conversion: Conversion, made: command.Command, wanted: Sta
         attributes.memo.fields[name].CopyFrom(conversion.encode_one(value))
     if wanted.search_attributes:
         fill_search_attributes(attributes.search_attributes, wanted.search_attributes)
-    if wanted.versioning_intent is not None:
-        attributes.inherit_build_id = wanted.versioning_intent.value == 1
+    attributes.inherit_build_id = same_build(core, wanted.versioning_intent, attributes.task_queue.name)
     if wanted.priority is not None:
         set_priority(attributes.priority, wanted.priority)
     conversion.summarize(made, wanted.static_summary, wanted.static_details)

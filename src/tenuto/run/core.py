@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tenuto.run.local_activity import LocalActivityMachine, Marker
     from tenuto.run.types import LocalActivityStart, RunOptions
     from tenuto.wire import duration_pb2, history
+    from tenuto.workflow.enums import VersioningIntent
     from tenuto.workflow.facts import Info
     from tenuto.workflow.interception import WorkflowInboundInterceptor, WorkflowOutboundInterceptor
 
@@ -98,6 +99,8 @@ class Core(Conversion):
         self.locals: dict[int, LocalActivityMachine] = {}
         self.markers: dict[int, Marker] = {}
         self.local_starts: list[LocalActivityStart] = []
+        self.local_jobs: deque[Callable[[], None]] = deque()
+        """Resolutions of local activities, behind all other jobs."""
         self.local_cancels: list[int] = []
         self.unsent_steps = False
         self.activation_index = 0
@@ -230,6 +233,13 @@ def set_duration(field: duration_pb2.Duration, value: Any) -> None:
         field.FromNanoseconds(round(value * SECOND))
     else:
         field.FromTimedelta(value)
+
+
+def same_build(core: Core, intent: VersioningIntent | None, queue: str) -> bool:
+    """Whether a worker of this run's build is to take it, where builds have sets of versions: by default on its own queue."""
+    if intent is None:
+        return not queue or queue == core.options.task_queue
+    return intent.value == 1
 
 
 def set_headers(header: common.Header, headers: Mapping[str, common.Payload]) -> None:

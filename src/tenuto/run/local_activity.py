@@ -165,7 +165,7 @@ class LocalActivityMachine:
         core.now_ns = max(core.now_ns, result.complete_at)
         made = None
         if not core.replaying:
-            made = command_of(self, result, core.activation_index + 1)
+            made = command_of(self, result, core.activation_index)
             self.written = True
         self.asked = core.ledger.ask(enums_event.EVENT_TYPE_MARKER_RECORDED, self, made)
         self._end(
@@ -186,11 +186,11 @@ class LocalActivityMachine:
         if backoff_ns is not None:
             # What comes back is the attempt to make next, which is one more than the last one made.
             again = Backoff(attempt + 1, backoff_ns, original_schedule_at)
-            self.core.jobs.append(lambda: self._settle(again))
+            self.core.local_jobs.append(lambda: self._settle(again))
         elif failed is not None:
-            self.core.jobs.append(lambda: self._fail(failed))
+            self.core.local_jobs.append(lambda: self._fail(self.wrap(failed)))
         else:
-            self.core.jobs.append(lambda: self._succeed(result))
+            self.core.local_jobs.append(lambda: self._succeed(result))
 
     def _settle(self, outcome: Any) -> None:
         if not self.future.done():
@@ -208,22 +208,22 @@ class LocalActivityMachine:
     def _fail(self, sent: failure.Failure) -> None:
         if self.future.done():
             return
-        self.future.set_exception(self.conversion.error_of(self._wrap(sent)))
+        self.future.set_exception(self.conversion.error_of(self.wrap(sent)))
 
-    def _wrap(self, sent: failure.Failure) -> failure.Failure:
-        """Workflow code sees an activity's failure, whatever the marker holds."""
+    def wrap(self, sent: failure.Failure) -> failure.Failure:
+        """A local activity that failed raises its own error; cancelled or out of time it is an activity's failure, to
+        workers of every make. Of the latter kind ours write into the marker what the code sees."""
         kind = sent.WhichOneof("failure_info")
-        if kind == "activity_failure_info":
-            return sent
-        message, state = "Activity task failed", enums_workflow.RETRY_STATE_UNSPECIFIED
         if kind == "canceled_failure_info":
-            message, state = "Local Activity cancelled", enums_workflow.RETRY_STATE_CANCEL_REQUESTED
+            message = "Local Activity cancelled"
         elif kind == "timeout_failure_info":
-            message, state = "Local Activity timed out", enums_workflow.RETRY_STATE_TIMEOUT
+            message = "Local Activity timed out"
+        else:
+            return sent
         made = failure.Failure(message=message)
         made.activity_failure_info.activity_type.name = self.activity_type
         made.activity_failure_info.activity_id = self.activity_id
-        made.activity_failure_info.retry_state = state
+        made.activity_failure_info.retry_state = enums_workflow.RETRY_STATE_CANCEL_REQUESTED
         made.cause.CopyFrom(sent)
         return made
 
@@ -240,7 +240,7 @@ class LocalActivityMachine:
                 return
         if core.replaying and self.seq in core.markers:
             return
-        cancelled = failure.Failure(message="Cancelled")
+        cancelled = failure.Failure(message="Activity cancelled")
         cancelled.canceled_failure_info.SetInParent()
         self.ended(
             LocalActivityResult(
@@ -294,7 +294,8 @@ def command_of(machine: LocalActivityMachine, result: LocalActivityResult, index
     data.metadata["encoding"] = b"json/plain"
     data.data = json.dumps(told, separators=(",", ":")).encode()
     if result.failure is not None:
-        attributes.failure.CopyFrom(result.failure)
+        timed_out = result.failure.HasField("timeout_failure_info") and result.backoff_ns is None
+        attributes.failure.CopyFrom(machine.wrap(result.failure) if timed_out else result.failure)
     elif result.result is not None:
         attributes.details["result"].payloads.append(result.result)
     if machine.wanted.summary:

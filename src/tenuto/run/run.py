@@ -249,7 +249,7 @@ class Run:
         self._task_facts(started, activation)
         self._look_ahead(activation.following)
         self._signals.sort(key=lambda each: each[0])
-        core.activation_index = 1
+        core.activation_index = 0
         self._run_jobs()
 
     def _last_start(self, activation: Activation) -> history.HistoryEvent | None:
@@ -387,32 +387,41 @@ class Run:
     # ---- jobs -------------------------------------------------------------------------------------------------------
 
     def _run_jobs(self) -> None:
-        outcome = self.outcome
+        core, outcome = self.core, self.outcome
+        self._remember()
+        begun = bool(self._signals or core.jobs or core.local_jobs)
+        if begun:
+            core.activation_index = 1
         if self._signals:
             outcome.state_changed = self._signalled
             for _, job in self._signals:
                 job()
-            if not self.core.single_batch:
+            if not core.single_batch:
                 self._drain(lambda: outcome.state_changed)
-        self._rounds(first=True)
+                begun = bool(core.jobs or core.local_jobs)
+        self._rounds(begun)
 
     def _drain(self, check: Callable[[], bool]) -> None:
         begin = None if self._begun or self.outcome.failed() else self._make
         self._begun = True
         self.core.loop.drain(begin, check)
 
-    def _rounds(self, first: bool = False) -> None:
-        """Run jobs until there are none: what the code asked for may resolve at once, and lead to more."""
+    def _rounds(self, begun: bool = False) -> None:
+        """Run jobs until there are none: what the code asked for may resolve at once, and lead to more.
+
+        ``begun``: the first round belongs to an activation that was counted already."""
         core = self.core
-        batched = first and core.single_batch and bool(self._signals)
+        batched = begun and core.single_batch and bool(self._signals)
         while not self.outcome.failed():
-            if not core.jobs and not batched and not self._remember():
-                break
-            if not first:
+            if not begun:
+                self._remember()
+                if not core.jobs and not core.local_jobs:
+                    break
                 core.activation_index += 1
-            first = False
-            jobs = list(core.jobs)
+            begun = False
+            jobs = [*core.jobs, *core.local_jobs]
             core.jobs.clear()
+            core.local_jobs.clear()
             for job in jobs:
                 job()
             self._drain((lambda: self.outcome.state_changed) if batched and not jobs else _always)
@@ -423,22 +432,20 @@ class Run:
                 if not machine.given:
                     core.local_starts.append(machine.start())
 
-    def _remember(self) -> bool:
-        """Resolve local activities whose end history knows: those that ended together, together."""
+    def _remember(self) -> None:
+        """Resolve local activities whose end history knows: in the activation in which they ended, by the order of their
+        markers. What belongs to a later activation comes when there is nothing else to do."""
         core = self.core
-        ready = [core.markers[seq] for seq in core.markers if seq in core.locals]
-        if not ready:
-            return False
-
-        def index(marker: Marker) -> int:
-            return marker.activation_index or 0
-
-        earliest = min(map(index, ready))
-        for marker in ready:
-            if index(marker) == earliest:
+        for early in (True, False):
+            while core.markers:
+                marker = next(iter(core.markers.values()))
+                held = marker.activation_index is not None and marker.activation_index > core.activation_index
+                if marker.seq not in core.locals or (early and held):
+                    break
                 del core.markers[marker.seq]
                 core.locals[marker.seq].remembered(marker)
-        return True
+            if core.jobs or core.local_jobs:
+                return
 
     def _make(self) -> None:
         """Make the workflow's object, before anything else of its code runs."""

@@ -314,8 +314,7 @@ def _backoff(policy: common.RetryPolicy, attempt: int) -> int:
 
 
 def _timed_out(kind: int) -> failure.Failure:
-    name = {1: "StartToClose", 2: "ScheduleToStart", 3: "ScheduleToClose"}.get(kind, str(kind))
-    made = failure.Failure(message=f"Activity timed out: {name}")
+    made = failure.Failure(message="Activity timed out")
     made.timeout_failure_info.timeout_type = kind  # type: ignore[assignment]
     return made
 

@@ -193,7 +193,7 @@ def log_failure(error: BaseException) -> None:
 def describe(error: BaseException, told: failure.Failure, converter: DataConverter) -> None:
     """Write ``error`` over ``told``, whatever converters make of it."""
     if isinstance(error, asyncio.CancelledError):
-        raised, error = error, ApplicationError(str(error) or "Cancelled", type="CancelledError")
+        raised, error = error, ApplicationError(str(error), type="CancelledError")
         error.__traceback__ = raised.__traceback__
     try:
         converter.failure_converter.to_failure(error, converter.payload_converter, told)
