@@ -19,8 +19,8 @@ from tenuto.workflow.errors import NondeterminismError
 if TYPE_CHECKING:
     from tenuto.wire import command, history
 
-_HERE = str(Path(__file__).resolve().parent.parent)
-_OURS = (_HERE, str(Path(asyncio.__file__).resolve().parent), "<frozen")
+HERE = str(Path(__file__).resolve().parent.parent)
+_OURS = (HERE, str(Path(asyncio.__file__).resolve().parent), "<frozen")
 
 
 class Machine(Protocol):

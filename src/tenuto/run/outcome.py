@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tenuto import exceptions
 from tenuto.run.attributes import continue_as_new
 from tenuto.run.core import TERMINAL_LAST, Evicted, Interrupted
+from tenuto.run.ledger import HERE
 from tenuto.wire import command, enums_command, enums_event
 from tenuto.workflow.enums import HandlerUnfinishedPolicy
 from tenuto.workflow.errors import (
@@ -73,6 +75,7 @@ class Outcome:
             self.fail_task(error)
         except (Exception, asyncio.CancelledError, ContinueAsNewError) as error:  # noqa: BLE001 - it decides the run
             if not self.core.evicted:
+                error.__traceback__ = _theirs(error.__traceback__)
                 self.conclude(error)
 
     def fails_workflow(self, error: BaseException) -> bool:
@@ -208,3 +211,11 @@ class Outcome:
     def wants_nondeterminism_to_fail(self) -> bool:
         """Whether nondeterminism is among the errors that fail the workflow."""
         return issubclass(NondeterminismError, self.failure_types)
+
+
+def _theirs(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from where the workflow's own code begins: what leads there tells its author nothing."""
+    at = trace
+    while at is not None and at.tb_frame.f_code.co_filename.startswith(HERE):
+        at = at.tb_next
+    return at or trace
