@@ -3,9 +3,15 @@
 The names here are loaded when they are first used: ``import tenuto`` itself loads next to nothing.
 """
 
+import os as _os
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 from typing import Any as _Any
+
+# Without calls in flight grpc would stop for a fork, but polls always are in flight: then it gets half stopped, and forked
+# processes, those of an executor for activities say, die of it now and then. It asks when it is loaded, by whatever room
+# or program comes first.
+_os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 if TYPE_CHECKING:
     from tenuto._doors import activity, workflow

@@ -11,10 +11,6 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-# Without calls in flight grpc would stop for a fork, but polls always are in flight: then it gets half stopped, and forked
-# processes, those of an executor for activities say, die of it now and then.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
-
 import grpc
 import grpc.aio
 
