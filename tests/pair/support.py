@@ -30,8 +30,17 @@ class TaskFailed(AssertionError):
 class Play:
     """One workflow, played until it ends or waits for the test."""
 
-    def __init__(self, workflow: Any, *activities: Callable[..., Any], cold: bool = True, **options: Any) -> None:
+    def __init__(
+        self,
+        workflow: Any,
+        *activities: Callable[..., Any],
+        cold: bool = True,
+        keep: bool = True,
+        **options: Any,
+    ) -> None:
+        """``keep``: workflow tasks that only record steps stay with the worker. ``options``: of the runs."""
         self.world = World()
+        self.keep = keep
         self.definition = Definition.must(workflow)
         self.activities = {
             getattr(fn, "__temporal_activity_name__", None) or getattr(fn, "__name__", "?"): fn
@@ -69,7 +78,11 @@ class Play:
     def outcome(self, id: str = "u") -> Any:
         """What the update's caller got: the result, or an error's text."""
         for notice in self.world.notices:
-            if isinstance(notice, types.UpdateNotice) and notice.update_id == id and notice.outcome is not None:
+            if (
+                isinstance(notice, types.UpdateNotice)
+                and notice.update_id == id
+                and notice.outcome is not None
+            ):
                 sent: update.Outcome = notice.outcome
                 if sent.HasField("failure"):
                     return sent.failure.message
@@ -117,7 +130,9 @@ class Play:
     @property
     def owes_task(self) -> bool:
         chain = self.world.chain
-        return chain is not None and chain.current.run.open and agenda.task_dispatch(chain.current) is not None
+        return (
+            chain is not None and chain.current.run.open and agenda.task_dispatch(chain.current) is not None
+        )
 
     def task(self) -> Completion:
         """One workflow task, answered."""
@@ -127,7 +142,16 @@ class Play:
         made = self._answer(handout, events)
         if made.failure is not None:
             return self._fail(handout, made)
-        self.world.ask(types.CompleteWorkflowTask(token_of(handout), self._message(made)))
+        token: types.TaskToken | None = token_of(handout)
+        while token is not None:
+            keep = self.keep and made.record_now
+            request = types.CompleteWorkflowTask(token, self._message(made), keep=keep)
+            token = self.world.ask(request).kept
+            if token is not None:
+                assert self.run is not None
+                made = self.last = self._work(self.run, self.run.recorded())
+                if made.failure is not None:
+                    raise TaskFailed(repr(made.failure.error))
         if made.closed:
             self.replayed()
         return made
@@ -166,6 +190,10 @@ class Play:
         _add(whole, made)
         if again is not None and any(command.command_type == 9 for command in again.commands):
             return again  # local activities may not be run twice
+        return self._work(run, whole)
+
+    def _work(self, run: Run, whole: Completion) -> Completion:
+        """Run local activities until there are none, or what they did is to be recorded."""
         while whole.waits_for_local_activities and whole.local_activities and not whole.record_now:
             begun, whole.local_activities = whole.local_activities, []
             made = run.resolve([self._local(start) for start in begun])

@@ -178,3 +178,37 @@ def test_a_run_tells_where_it_waits_and_what_it_offers() -> None:
     assert "in run" in play.query("__stack_trace")
     assert play.run is not None
     assert "put" in str(play.query("__temporal_workflow_metadata"))
+
+
+def test_an_unknown_query_names_those_there_are() -> None:
+    play = Play(Box).start()
+    play.task()
+    known = "__enhanced_stack_trace __stack_trace __temporal_workflow_metadata broken held naughty"
+    assert f"known queries: [{known}]" in play.query("nobody")
+
+
+@workflow.defn
+class Counted:
+    def __init__(self) -> None:
+        self.total = 0
+
+    @workflow.run
+    async def run(self) -> int:
+        await workflow.wait_condition(lambda: self.total > 5)
+        return self.total
+
+    @workflow.signal
+    async def add(self, count: int) -> None:
+        self.total += count
+
+
+def test_a_signal_that_cannot_be_read_is_dropped_and_the_log_says_whose_it_was(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    play = Play(Counted).start()
+    play.signal("add", "many")
+    play.signal("add", 7)
+    assert play.to_end() == 7
+    record = next(record for record in caplog.records if "dropping the signal" in record.getMessage())
+    assert "'workflow_type': 'Counted'" in record.getMessage()
+    assert vars(record)["temporal_workflow"]["workflow_id"] == "w"

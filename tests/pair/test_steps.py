@@ -1,13 +1,28 @@
 """Local activities and steps: remembered by markers, never run again by a replay."""
 
 import asyncio
+import json
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from tenuto import workflow
-from tenuto.exceptions import ActivityError
+from tenuto.exceptions import ActivityError, ApplicationError
+from tenuto.run.history import cut
 from tests.pair.support import Play
 
 SOON = timedelta(seconds=10)
+
+
+def markers(play: Play) -> list[dict[str, Any]]:
+    """What the markers in history say, in order."""
+    found = [
+        event.marker_recorded_event_attributes.details["data"].payloads[0].data
+        for event in play.world.history
+        if event.HasField("marker_recorded_event_attributes")
+    ]
+    return [json.loads(data) for data in found]
 
 
 def double(number: int) -> int:
@@ -59,3 +74,39 @@ def test_a_failed_local_activity_raises_its_own_error() -> None:
     play = Play(LocalFails, boom)
     assert "no" in play.to_end()
     play.replayed()
+
+
+@workflow.defn
+class Impatient:
+    @workflow.run
+    async def run(self, kind: int) -> str:
+        slow = workflow.start_local_activity(
+            "slow", start_to_close_timeout=SOON, cancellation_type=workflow.ActivityCancellationType(kind)
+        )
+        await workflow.execute_local_activity("double", 1, start_to_close_timeout=SOON)
+        slow.cancel()
+        try:
+            await slow
+        except ActivityError:
+            await workflow.sleep(1)
+        return "done"
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (workflow.ActivityCancellationType.TRY_CANCEL, [1]),
+        (workflow.ActivityCancellationType.ABANDON, []),
+    ],
+)
+def test_an_abandoned_local_activity_is_left_running(
+    kind: workflow.ActivityCancellationType, told: list[int]
+) -> None:
+    play = Play(Impatient, double).start(int(kind))
+    handout = play.world.poll()
+    run = play.fresh()
+    (task,) = cut(play.world.history[: handout.last_event_id], replay_until=0)
+    slow, double_start = run.activate(task).local_activities
+    assert slow.activity_type == "slow"
+    assert run.resolve([play._local(double_start)]).cancelled_local_activities == told
+    run.evict()

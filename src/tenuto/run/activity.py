@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tenuto.run.core import CHECK_IDS, RAISE_ON_CANCELLED_DONE_ACTIVITY, set_duration, set_headers
+from tenuto.run.core import CHECK_IDS, RAISE_ON_CANCELLED_DONE_ACTIVITY, same_build, set_duration, set_headers
 from tenuto.run.ledger import Asked, nondeterminism
 from tenuto.wire import common, enums_command, enums_event, enums_workflow, failure
 from tenuto.workflow.enums import ActivityCancellationType

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 STACK_TRACE = "__stack_trace"
 ENHANCED_STACK_TRACE = "__enhanced_stack_trace"
 METADATA = "__temporal_workflow_metadata"
+BUILT_IN = (STACK_TRACE, ENHANCED_STACK_TRACE, METADATA)
 
 
 def answer_builtin(run: Run, asked: query.WorkflowQuery) -> QueryAnswer | None:

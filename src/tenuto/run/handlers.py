@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.common import RawValue
 from tenuto.exceptions import CancelledError, FailureError
+from tenuto.run.builtin import BUILT_IN
 from tenuto.run.ledger import nondeterminism
 from tenuto.run.types import QueryAnswer
 from tenuto.wire import any_pb2, common, enums_command, enums_event, failure, protocol
@@ -22,6 +23,7 @@ from tenuto.workflow.enums import HandlerUnfinishedPolicy
 from tenuto.workflow.errors import ContinueAsNewError, ReadOnlyContextError
 from tenuto.workflow.facts import UpdateInfo
 from tenuto.workflow.interception import HandleQueryInput, HandleSignalInput, HandleUpdateInput
+from tenuto.workflow.log import facts_of
 
 if TYPE_CHECKING:
     from tenuto.run.core import Core
@@ -108,8 +110,12 @@ class Handlers:
             args = self._args(definition, sent.signal_name, sent.input.payloads)
         except Exception:
             # Nobody can take a signal back, so one that cannot be read must not stop the run for ever.
+            facts = facts_of(self.core.info)
             logger.exception(
-                "Failed deserializing signal input for %s, dropping the signal", sent.signal_name
+                "Failed deserializing signal input for %s, dropping the signal (%s)",
+                sent.signal_name,
+                facts,
+                extra={"temporal_workflow": facts},
             )
             return
         headers = dict(sent.header.fields)
@@ -280,7 +286,7 @@ class Handlers:
         try:
             definition = self.queries.get(asked.query_type) or self.queries.get(None)
             if definition is None:
-                known = " ".join(sorted(name for name in self.queries if name is not None))
+                known = " ".join(sorted({*BUILT_IN, *(name for name in self.queries if name is not None)}))
                 raise RuntimeError(
                     f"Query handler for '{asked.query_type}' expected but not found, known queries: [{known}]"
                 )

@@ -234,7 +234,7 @@ class LocalActivityMachine:
             return
         core.check("cancel a local activity")
         self.cancel_sent = True
-        if self.given:
+        if self.given and self.wanted.cancellation_type != ActivityCancellationType.ABANDON:
             core.local_cancels.append(self.seq)
             if self.wanted.cancellation_type == ActivityCancellationType.WAIT_CANCELLATION_COMPLETED:
                 return

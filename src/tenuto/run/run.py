@@ -30,7 +30,6 @@ from tenuto.workflow.interception import ExecuteWorkflowInput
 if TYPE_CHECKING:
     import asyncio
 
-    from tenuto.run.local_activity import Marker
     from tenuto.run.types import Activation, LocalActivityResult, RunOptions
     from tenuto.wire import history, protocol, query
     from tenuto.workflow.facts import Info
@@ -168,6 +167,13 @@ class Run:
         except Exception as error:  # noqa: BLE001 - whatever it is, the workflow task has failed
             self.outcome.fail_task(error)
         return self._completion()
+
+    def recorded(self) -> Completion:
+        """What was to be recorded now is in history, and the workflow task goes on: nothing of the code's runs here."""
+        core = self.core
+        core.unsent_steps = False
+        begun, core.local_starts = core.local_starts, []
+        return Completion(local_activities=begun, waits_for_local_activities=bool(core.locals))
 
     def query(self, asked: query.WorkflowQuery, query_id: str = "") -> QueryAnswer:
         """Answer a question about the present state, changing nothing."""

@@ -123,7 +123,7 @@ class Completion:
     """The workflow task is not over: run the local activities and call ``Run.resolve``."""
     record_now: bool = False
     """Complete the workflow task now and ask for the next: what a durable step did must be in history before the next
-    step begins, which the next activation's completion asks for."""
+    step begins, which the next activation's completion asks for, or, should the task go on instead, `Run.recorded`."""
     closed: bool = False
     """A command closes the run: it needs no more activations."""
     core_flags: list[int] = field(default_factory=list)

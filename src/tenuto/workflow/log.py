@@ -9,9 +9,23 @@ from typing import TYPE_CHECKING, Any
 from tenuto.workflow._runtime import current_update, find
 
 if TYPE_CHECKING:
+    from tenuto.workflow.facts import Info
+
     _Adapter = logging.LoggerAdapter[logging.Logger]
 else:
     _Adapter = logging.LoggerAdapter
+
+
+def facts_of(info: Info) -> dict[str, Any]:
+    """What records say of their run, as ``temporal_workflow``."""
+    return {
+        "attempt": info.attempt,
+        "namespace": info.namespace,
+        "run_id": info.run_id,
+        "task_queue": info.task_queue,
+        "workflow_id": info.workflow_id,
+        "workflow_type": info.workflow_type,
+    }
 
 
 class LoggerAdapter(_Adapter):
@@ -41,14 +55,7 @@ class LoggerAdapter(_Adapter):
             self.workflow_info_on_message or self.workflow_info_on_extra or self.full_workflow_info_on_extra
         ):
             info = runtime.info()
-            facts: dict[str, Any] = {
-                "attempt": info.attempt,
-                "namespace": info.namespace,
-                "run_id": info.run_id,
-                "task_queue": info.task_queue,
-                "workflow_id": info.workflow_id,
-                "workflow_type": info.workflow_type,
-            }
+            facts = facts_of(info)
             update = current_update.get()
             if update is not None:
                 facts["update_id"] = update.id
