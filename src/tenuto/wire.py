@@ -118,6 +118,11 @@ _quicken(
 )
 
 
+KEEP_HEADER = "tenuto-keep-task"
+"""Header of a completion that only records steps: "1" from a worker that can go on with the same task. Services that know
+it then answer with a task that has no history; others do as always, and hand out the next task."""
+
+
 def load_services() -> None:
     """Registers the services themselves, not only their messages, with protobuf's pool: reflection alone asks for them."""
     from temporalio.api.operatorservice.v1 import service_pb2 as operator_pb2  # noqa: F401
@@ -184,6 +189,7 @@ def share_messages(alias: str) -> None:
 
 
 __all__ = [
+    "KEEP_HEADER",
     "DecodeError",
     "Message",
     "activity",

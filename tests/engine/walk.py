@@ -32,7 +32,7 @@ class Walk(Ledger):
         super().__init__()
         self.rng = random.Random(seed)
         self.steps: list[str] = []
-        self.tasks: list[types.WorkflowTaskHandout] = []
+        self.tasks: list[types.WorkflowTaskHandout | types.TaskToken] = []
         self.attempts: list[types.ActivityHandout] = []
         self.updates: list[str] = []
         self.queries: list[str] = []
@@ -58,6 +58,8 @@ class Walk(Ledger):
             self.attempts.extend(reply.activities)
             if reply.next_task is not None:
                 self.tasks.append(reply.next_task)
+            if reply.kept is not None:
+                self.tasks.append(reply.kept)
         elif isinstance(reply, types.StartReply) and reply.handout is not None:
             self.tasks.append(reply.handout)
 
@@ -102,10 +104,16 @@ class Walk(Ledger):
     def token(self) -> types.TaskToken | None:
         if not self.tasks:
             return None
-        token = token_of(self.one(self.tasks))
+        known = self.one(self.tasks)
+        token: types.TaskToken = known if isinstance(known, types.TaskToken) else token_of(known)
         if self.rng.random() < 0.03:
             return types.TaskToken(
-                token.run_id, token.scheduled_id, token.started_id, token.started_at, token.attempt + 1
+                token.run_id,
+                token.scheduled_id,
+                token.started_id,
+                token.started_at,
+                token.attempt + 1,
+                token.recorded_id,
             )
         return token
 
@@ -341,7 +349,12 @@ def complete_task(walk: Walk) -> Any:
     if rng.random() < 0.5:
         message.sticky_attributes.worker_task_queue.name = STICKY
         message.sticky_attributes.schedule_to_start_timeout.seconds = 5
-    if rng.random() < 0.7:
+    keep = rng.random() < 0.2
+    if keep:
+        message.force_create_new_workflow_task = True
+        message.commands.extend(walk_commands.marker(rng) for _ in range(rng.choice((0, 1, 1, 3))))
+        message.sdk_metadata.lang_used_flags.extend([1] if rng.random() < 0.1 else [])
+    elif rng.random() < 0.7:
         message.commands.extend(walk_commands.commands(rng, walk.chain, token))
     known = walk.chain.current if walk.chain is not None else None
     for update_id in dict.fromkeys(walk.updates[-2:]):
@@ -356,7 +369,7 @@ def complete_task(walk: Walk) -> Any:
     for query_id in walk.queries[-2:]:
         if rng.random() < 0.6:
             message.query_results[query_id].result_type = rng.choice((1, 2))  # type: ignore[assignment]
-    return types.CompleteWorkflowTask(token, message)
+    return types.CompleteWorkflowTask(token, message, keep=keep)
 
 
 def answers(rng: random.Random, update_id: str) -> list[protocol.Message]:

@@ -35,6 +35,12 @@ def commands(rng: random.Random, chain: Chain | None, token: types.TaskToken) ->
     return made
 
 
+def marker(rng: random.Random) -> wire_command.Command:
+    made = wire_command.Command(command_type=9)  # type: ignore[arg-type]
+    made.record_marker_command_attributes.marker_name = rng.choice(("step", "step", ""))
+    return made
+
+
 def _one(rng: random.Random, chain: Chain | None) -> wire_command.Command:
     state = chain.current if chain is not None else None
     kind = rng.choices((1, 2, 3, 6, 8, 9, 11, 12, 13, 16, 17), (6, 2, 4, 2, 1, 1, 2, 1, 1, 1, 0.1))[0]

@@ -125,6 +125,10 @@ class WorkflowTask(msgspec.Struct, array_like=True):
     """Serialized WorkerVersionStamp of the poller."""
     redirected: bool = False
     """Offered on the normal queue although it is a sticky task: nobody listens there."""
+    completed_id: int = NO_EVENT
+    """WFT_COMPLETED stands in history, and yet the worker goes on: what it still does is written behind it."""
+    recorded_id: int = NO_EVENT
+    """The last event so written; the worker's token names it."""
 
     @property
     def started(self) -> bool:

@@ -4,6 +4,7 @@ The order of steps is that of execution-semantics 2.1. When a command is wrong t
 and calls `void` on a fresh one. This room must never execute a command itself; the families do.
 """
 
+import copy
 from dataclasses import dataclass
 
 from tenuto.engine import (
@@ -19,10 +20,11 @@ from tenuto.engine import (
 )
 from tenuto.engine import events as ev
 from tenuto.engine import sticky as sticky_binding
-from tenuto.engine.chain import NORMAL, SPECULATIVE
+from tenuto.engine.chain import NORMAL, SPECULATIVE, WorkflowTask
 from tenuto.engine.context import CommandFailed, CommandRule, Completion
 from tenuto.engine.draft import Draft, RunDraft
-from tenuto.engine.types import CompleteWorkflowTask, Reason, Rejected, TaskCompleted
+from tenuto.engine.kept import Kept
+from tenuto.engine.types import CompleteWorkflowTask, Reason, Rejected, TaskCompleted, TaskToken
 from tenuto.limits import LIMITS
 from tenuto.wire import command as wire_command
 from tenuto.wire import common, enums_command, enums_failed, failure, history, workflow
@@ -169,17 +171,23 @@ def complete(draft: Draft, request: CompleteWorkflowTask) -> None:
     if _leaves_no_trace(rd, message):
         _drop_speculative(draft, rd, message)
         return
-    completed = _write_completed(rd, message)
+    if held.completed_id and not _tells_of_itself(message):
+        completed_id = held.completed_id
+        rd.note(workflow_task.TaskCleared())
+    else:
+        if held.completed_id:
+            _begin_again(rd, held)
+        completed_id = _write_completed(rd, message).event_id
     task = Completion(
         rd,
         message,
-        completed.event_id,
+        completed_id,
         rd.has_buffered,
         messages={part.id: part for part in message.messages},
     )
     query.answer(task)
     _bind(rd, message)
-    stamp_worker(rd, message, completed.event_id)
+    stamp_worker(rd, message, completed_id)
     for position, command in enumerate(message.commands):
         _execute(task, command)
         # What the command itself finds wrong is told before what only the service could know.
@@ -188,7 +196,51 @@ def complete(draft: Draft, request: CompleteWorkflowTask) -> None:
     update.process_rest(task)
     if not heartbeat and rd.run.open:
         update.reject_unanswered(task)
-    draft.reply = _follow_up(task, held.original_scheduled_at if idle and heartbeat else 0)
+    if request.keep and _may_keep(task):
+        draft.reply = _keep(task, held)
+    else:
+        draft.reply = _follow_up(task, held.original_scheduled_at if idle and heartbeat else 0)
+
+
+def _tells_of_itself(message: ws.RespondWorkflowTaskCompletedRequest) -> bool:
+    """Whether the worker has flags to leave in history."""
+    if not message.HasField("sdk_metadata"):
+        return False
+    told = message.sdk_metadata
+    return bool(told.core_used_flags or told.lang_used_flags)
+
+
+def _begin_again(rd: RunDraft, held: WorkflowTask) -> None:
+    """The completion of a kept task tells what only a completion's own event can hold: it becomes that of another task,
+    which begins and ends here. Whatever is buffered stays so: the worker has not seen it."""
+    rd.note(workflow_task.TaskCleared())
+    workflow_task.continued(rd, held)
+
+
+def _may_keep(task: Completion) -> bool:
+    """Nothing but steps has happened, and nothing else waits: then another workflow task would bring nothing new."""
+    rd, message = task.rd, task.message
+    if not message.force_create_new_workflow_task or task.needs_task or task.eager or message.messages:
+        return False
+    if not rd.run.open or rd.run.paused is not None or rd.has_buffered:
+        return False
+    if rd.waiting("queries") or rd.waiting("pending_updates") or workflow_task.continue_reasons(rd):
+        return False
+    return all(one.command_type == Command.COMMAND_TYPE_RECORD_MARKER for one in message.commands)
+
+
+def _keep(task: Completion, held: WorkflowTask) -> TaskCompleted:
+    """The task stays with its worker, behind what it has recorded."""
+    rd = task.rd
+    kept = copy.copy(held)
+    if not kept.written:
+        kept.kind, kept.written = NORMAL, True
+    kept.attempt, kept.completed_id, kept.recorded_id = 1, task.completed_id, rd.run.next_event_id - 1
+    rd.note(Kept(kept))
+    token = TaskToken(
+        rd.run.run_id, kept.scheduled_id, kept.started_id, kept.started_at, kept.attempt, kept.recorded_id
+    )
+    return TaskCompleted(rd.run.run_id, kept=token)
 
 
 def _know_all(message: ws.RespondWorkflowTaskCompletedRequest) -> None:

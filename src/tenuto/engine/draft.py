@@ -119,6 +119,11 @@ class RunDraft:
         table: Table[Any, Any] | None = self.__dict__.get(name)
         return table
 
+    def waiting(self, name: str) -> int:
+        """How many entries the named table has."""
+        table = self.__dict__.get(name)
+        return len(table) if table is not None else len(getattr(self.base, name))
+
     def edit_terms(self) -> Terms:
         if not self.terms_changed:
             self.terms = copy.copy(self.terms)

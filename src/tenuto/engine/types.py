@@ -60,6 +60,8 @@ class TaskToken:
     started_id: int
     started_at: int
     attempt: int
+    recorded_id: int = 0
+    """Last event written for the task, if it was kept after its completion was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,9 @@ class CompleteWorkflowTask:
     refused: dict[int, tuple[int, str, bool]] = field(default_factory=dict)
     """Position of a command -> (cause, text, whether the run is closed too), for what only the service can check
     (names, types and sizes of search attributes)."""
+    keep: bool = False
+    """When nothing else waits for the workflow, its markers shall be written and the task stay with its worker, instead
+    of being followed by another."""
 
     @property
     def run_id(self) -> str:
@@ -475,6 +480,8 @@ class TaskCompleted:
     next_task: WorkflowTaskHandout | None = None
     activities: tuple[ActivityHandout, ...] = ()
     reset_history_event_id: int = 0
+    kept: TaskToken | None = None
+    """The task is still the worker's, under this token."""
 
 
 @dataclass(slots=True)

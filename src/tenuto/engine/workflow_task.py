@@ -14,6 +14,7 @@ from tenuto.engine import query, sticky, update
 from tenuto.engine.chain import NORMAL, SPECULATIVE, Terms, WorkflowTask
 from tenuto.engine.context import find_run, not_found, open_run
 from tenuto.engine.draft import Draft, RunDraft
+from tenuto.engine.kept import KeptLost
 from tenuto.engine.task_events import (
     scheduled_attributes,
     scheduled_event,
@@ -210,7 +211,7 @@ def begin(
     """The scheduled task is with a worker now."""
     task, run = rd.run.task, rd.run
     assert task is not None and not task.started
-    reasons = _continue_reasons(rd)
+    reasons = continue_reasons(rd)
     note = Begun(rd.now, identity, request_id, run.history_bytes if own_batch else 0, tuple(reasons), worker)
     if task.written:
         started = _started(rd, note)
@@ -221,15 +222,23 @@ def begin(
         rd.note(note)
 
 
-def _continue_reasons(rd: RunDraft) -> list[int]:
+def continued(rd: RunDraft, held: WorkflowTask) -> None:
+    """Write a task that is scheduled and started here, in the hands of the worker that held ``held``."""
+    run = rd.run
+    assert run.task is None and run.open
+    rd.emit(ev.WFT_SCHEDULED, scheduled_attributes(_next_task(rd, NORMAL), rd.terms.task_queue))
+    begin(rd, held.identity, held.request_id, own_batch=False, worker=held.worker)
+
+
+def continue_reasons(rd: RunDraft) -> list[int]:
     """Why the workflow should continue as new (execution-semantics 3.3); values of SuggestContinueAsNewReason."""
     run = rd.run
-    reasons = []
+    reasons: list[int] = []
     if run.history_bytes >= LIMITS.history_suggest_bytes:
         reasons.append(1)
     if run.next_event_id - 1 >= LIMITS.history_suggest_events:
         reasons.append(2)
-    if run.update_count + rd.pending_updates.size >= LIMITS.updates_suggest:
+    if run.update_count + rd.waiting("pending_updates") >= LIMITS.updates_suggest:
         reasons.append(3)
     return reasons
 
@@ -325,6 +334,7 @@ def claim(draft: Draft, token: TaskToken) -> RunDraft:
         or task.started_id != token.started_id
         or task.started_at != token.started_at
         or task.attempt != token.attempt
+        or task.recorded_id != token.recorded_id
     ):
         raise not_found(NOT_FOUND_TEXT)
     return rd
@@ -363,6 +373,9 @@ def failed(rd: RunDraft, attributes: history.WorkflowTaskFailedEventAttributes) 
     """The started task has failed: an event for a recorded or speculative one, a silent next attempt for a transient one."""
     task = rd.run.task
     assert task is not None and task.started
+    if task.completed_id:
+        rd.note(KeptLost())
+        return
     if task.attempt == 1 or task.kind == SPECULATIVE:
         if not task.written:
             rd.write_task_events(attributes.identity, attributes.worker_version.SerializeToString())
@@ -381,6 +394,9 @@ def force_close(rd: RunDraft) -> None:
     """The run must close while a worker holds its task (execution-semantics 1.9, 5.2)."""
     task = rd.run.task
     if task is None or not task.started:
+        return
+    if task.completed_id:
+        rd.note(KeptLost())
         return
     if task.attempt > 1 and not task.written and task.kind == NORMAL:
         rd.note(TransientLost(timed_out=False, cause=Cause.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND))
@@ -530,6 +546,9 @@ def take_back(rd: RunDraft, scheduled_id: int, request_id: str) -> None:
 def time_out(rd: RunDraft, kind: int) -> None:
     task = rd.run.task
     assert task is not None
+    if task.completed_id:
+        rd.note(KeptLost())
+        return
     if task.attempt == 1 or task.kind == SPECULATIVE:
         if not task.written:
             rd.write_task_events()

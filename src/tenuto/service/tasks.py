@@ -15,7 +15,7 @@ from tenuto.service.histories import Histories
 from tenuto.service.polls import RETRY_PAUSE_NS, poll_until, poller_for, take_back
 from tenuto.service.queries import Queries
 from tenuto.store.spi import ChainKey
-from tenuto.wire import command, common, enums_failed, enums_queue, errordetails
+from tenuto.wire import KEEP_HEADER, command, common, enums_failed, enums_queue, errordetails
 from tenuto.wire import workflowservice as ws
 
 STICKY = enums_queue.TASK_QUEUE_KIND_STICKY
@@ -133,8 +133,10 @@ class Tasks:
         self._check_namespaces(request)
         message, refused = self._with_types(request, call)
         reply: types.TaskCompleted = await self._core.shards.submit(
-            key, types.CompleteWorkflowTask(_engine_token(token), message, refused)
+            key, types.CompleteWorkflowTask(_engine_token(token), message, refused, _may_keep(request, call))
         )
+        if reply.kept is not None:
+            return _kept(key, reply.kept)
         response = ws.RespondWorkflowTaskCompletedResponse(
             reset_history_event_id=reply.reset_history_event_id
         )
@@ -209,8 +211,31 @@ def task_gone() -> ServiceError:
 
 def _engine_token(token: tokens.WorkflowToken) -> types.TaskToken:
     return types.TaskToken(
-        token.run_id, token.scheduled_id, token.started_id, token.started_at, token.attempt
+        token.run_id, token.scheduled_id, token.started_id, token.started_at, token.attempt, token.recorded_id
     )
+
+
+def _may_keep(request: ws.RespondWorkflowTaskCompletedRequest, call: Call) -> bool:
+    """Whether the worker can go on with a task whose steps are recorded."""
+    return request.force_create_new_workflow_task and call.headers.get(KEEP_HEADER) == "1"
+
+
+def _kept(key: ChainKey, token: types.TaskToken) -> ws.RespondWorkflowTaskCompletedResponse:
+    """The next task is the same: it has another token, the same start, and no history."""
+    named = tokens.WorkflowToken(
+        key.namespace_id,
+        key.workflow_id,
+        token.run_id,
+        token.scheduled_id,
+        token.started_id,
+        token.started_at,
+        token.attempt,
+        token.recorded_id,
+    )
+    response = ws.RespondWorkflowTaskCompletedResponse()
+    response.workflow_task.task_token = tokens.encode(named)
+    response.workflow_task.started_event_id = token.started_id
+    return response
 
 
 _CARRIERS = {

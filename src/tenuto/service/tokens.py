@@ -22,6 +22,7 @@ class WorkflowToken(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=Fals
     started_id: Number
     started_at: Number
     attempt: Number
+    recorded_id: Number = 0
 
 
 class ActivityToken(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):

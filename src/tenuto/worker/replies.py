@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
 from tenuto.run.types import QueryAnswer, TaskFailure
+from tenuto.transport.base import NO_HEADERS, Headers
 from tenuto.transport.errors import RPCError, RPCStatusCode
-from tenuto.wire import enums_failed, failure
+from tenuto.wire import KEEP_HEADER, enums_failed, failure
 from tenuto.wire import workflowservice as ws
 from tenuto.worker.answers import Answer, Forms, add_query_results, eager_ones
 
@@ -28,6 +29,7 @@ _MARK = {"__temporal_error_identifier": "WorkflowTaskFailure"}
 """Lets log handlers tell these lines from others."""
 
 _UNHANDLED = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
+_KEEP = {KEEP_HEADER: "1"}
 _TOO_LARGE = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_GRPC_MESSAGE_TOO_LARGE
 
 
@@ -85,8 +87,10 @@ class Replies:
         go_on: bool,
         name: bool,
         contexts: Contexts | None = None,
+        keep: bool = False,
     ) -> ws.RespondWorkflowTaskCompletedResponse:
-        """Send the answer; activities that come back are begun. ``go_on``, ``name``: see `Forms.completed`.
+        """Send the answer; activities that come back are begun. ``go_on``, ``name``: see `Forms.completed`. ``keep``: the
+        task may stay here when the answer has but recorded steps.
 
         Raises `TaskFailed` when it cannot be encoded or sent for its size, `RPCError` when the service does not want it.
         """
@@ -98,7 +102,7 @@ class Replies:
             if queries:
                 add_query_results(request, queries)
             await self._encode(request, task, contexts)
-            response = await self._send(request)
+            response = await self._send(request, _KEEP if keep else NO_HEADERS)
             if eager is not None:
                 for activity in response.activity_tasks:
                     began += 1
@@ -119,11 +123,11 @@ class Replies:
         return reserved
 
     async def _send(
-        self, request: ws.RespondWorkflowTaskCompletedRequest
+        self, request: ws.RespondWorkflowTaskCompletedRequest, headers: Headers
     ) -> ws.RespondWorkflowTaskCompletedResponse:
         service = self.client.service_client
         try:
-            answer = await service.call("RespondWorkflowTaskCompleted", request, retry=True)
+            answer = await service.call("RespondWorkflowTaskCompleted", request, retry=True, metadata=headers)
         except RPCError as error:
             if error.status == RPCStatusCode.RESOURCE_EXHAUSTED and "larger than max" in error.message:
                 told = failure.Failure(

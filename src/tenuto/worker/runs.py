@@ -291,7 +291,14 @@ class Runs:
         while True:
             self._take(cached, answer, completion)
             if completion.record_now:
-                return await self._complete(task, cached, answer, busy, go_on=True)
+                # Whoever waits beside a task that goes on and on must not wait for long.
+                keep = loop.time() < heartbeat_at and not task.queries
+                following = await self._complete(task, cached, answer, busy, go_on=True, keep=keep)
+                if following is None or not _is_kept(task, following):
+                    return following
+                task.task_token = following.task_token
+                answer, busy, completion = Answer(), 0.0, cached.run.recorded()
+                continue
             if not completion.waits_for_local_activities:
                 return await self._complete(task, cached, answer, busy)
             assert cached.locals is not None
@@ -340,7 +347,14 @@ class Runs:
     # ---- answering --------------------------------------------------------------------------------------------------
 
     async def _complete(
-        self, task: Task, cached: Cached, answer: Answer, busy: float, *, go_on: bool = False
+        self,
+        task: Task,
+        cached: Cached,
+        answer: Answer,
+        busy: float,
+        *,
+        go_on: bool = False,
+        keep: bool = False,
     ) -> Task | None:
         if busy > SLOW_SECONDS:
             logger.warning(
@@ -352,7 +366,7 @@ class Runs:
             )
         queries = await self._ask(cached, task) if task.queries else {}
         response = await self._replies.complete(
-            task, answer, queries, go_on=go_on, name=not cached.named, contexts=cached.contexts
+            task, answer, queries, go_on=go_on, name=not cached.named, contexts=cached.contexts, keep=keep
         )
         cached.named = True
         if self._metrics is not None:
@@ -419,6 +433,11 @@ class Runs:
         if cached.locals is not None:
             cached.locals.close()
         self._driver.drop(cached.run, stalled)
+
+
+def _is_kept(task: Task, following: Task) -> bool:
+    """Whether what came back is the very task that was answered: its steps are recorded, and it goes on."""
+    return following.started_event_id == task.started_event_id and not following.history.events
 
 
 def _continue(
