@@ -36,7 +36,7 @@ BANS = (
     _ban("datetime.datetime.now", CLOCK, {"clock"}),
     _ban("datetime.datetime.utcnow", CLOCK, set()),
     _ban("datetime.date.today", CLOCK, set()),
-    _ban("uuid.uuid4", "ids that came with the request", COMPOSITION | {"clock", "client", "worker"}),
+    _ban("uuid.uuid4", "ids that came with the request", COMPOSITION | {"ambient"}),
     _ban("uuid.uuid1", "ids that came with the request", set()),
     _ban("uuid.uuid7", "ids that came with the request", {"clock"}),
     _ban("os.environ", "an option", COMPOSITION | {"envconfig", "worker", "transport"}),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any, cast
 
+from tenuto import ambient
 from tenuto.client import encoding
 from tenuto.client.activity import ActivityHandle
 from tenuto.client.activity_views import (
@@ -48,7 +48,7 @@ class ActivityCalls(OutboundInterceptor):
         return {"namespace": self._client.namespace, "activity_id": id, "run_id": run_id or ""}
 
     def _change(self, id: str, run_id: str | None) -> dict[str, Any]:
-        own = {"identity": self._client.identity, "request_id": str(uuid.uuid4())}
+        own = {"identity": self._client.identity, "request_id": ambient.new_id()}
         return {**self._standalone(id, run_id), **own}
 
     async def start_activity(self, input: StartActivityInput) -> ActivityHandle[Any]:
@@ -57,7 +57,7 @@ class ActivityCalls(OutboundInterceptor):
         request = ws.StartActivityExecutionRequest(
             namespace=client.namespace,
             identity=client.identity,
-            request_id=str(uuid.uuid4()),
+            request_id=ambient.new_id(),
             activity_id=input.id,
             activity_type=common.ActivityType(name=input.activity_type),
             task_queue=taskqueue.TaskQueue(name=input.task_queue),

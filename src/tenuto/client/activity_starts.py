@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, Unpack, overload
 
+from tenuto import ambient
 from tenuto.client import naming
 from tenuto.client.activity import ActivityHandle
 from tenuto.client.activity_views import ActivityExecutionAsyncIterator, ActivityExecutionCount
@@ -347,7 +347,7 @@ def _start_input(
     return StartActivityInput(
         activity_type=activity_type,
         args=args,
-        id=id or f"{activity_type}-{uuid.uuid4()}",
+        id=id or f"{activity_type}-{ambient.new_id()}",
         task_queue=task_queue,
         result_type=ret_type,
         schedule_to_close_timeout=as_timedelta(schedule_to_close_timeout),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Concatenate, TypedDict, Unpack, overload
 
+from tenuto import ambient
 from tenuto.client import encoding, naming
 from tenuto.client.callables import (
     FirstType,
@@ -165,7 +165,7 @@ class ScheduleActionStartWorkflow(ScheduleAction):
         named = naming.workflow_named(workflow)
         self.workflow = named.name
         self.args = merged_args(arg, more, args)
-        self.id = id or f"{named.name}-{uuid.uuid4()}"
+        self.id = id or f"{named.name}-{ambient.new_id()}"
         self.task_queue = task_queue or named.task_queue or ""
         self.execution_timeout = as_timedelta(execution_timeout)
         self.run_timeout = as_timedelta(run_timeout)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import uuid
 from typing import TYPE_CHECKING, Any, cast
 
+from tenuto import ambient
 from tenuto.client import encoding
 from tenuto.client.errors import ScheduleAlreadyRunningError
 from tenuto.client.inputs import CallTerms
@@ -55,7 +55,7 @@ class ScheduleCalls(OutboundInterceptor):
             schedule=await input.schedule._to_proto(client),
             initial_patch=patch if patch.ByteSize() or input.trigger_immediately else None,
             identity=client.identity,
-            request_id=str(uuid.uuid4()),
+            request_id=ambient.new_id(),
             memo=await encoding.memo_proto(client.data_converter, input.memo),
             search_attributes=encoding.search_attributes_proto(input.search_attributes),
         )
@@ -78,7 +78,7 @@ class ScheduleCalls(OutboundInterceptor):
                 schedule_id=id,
                 patch=patch,
                 identity=self._client.identity,
-                request_id=str(uuid.uuid4()),
+                request_id=ambient.new_id(),
             ),
             ws.PatchScheduleResponse,
             terms,
@@ -136,7 +136,7 @@ class ScheduleCalls(OutboundInterceptor):
             schedule_id=input.id,
             schedule=await change.schedule._to_proto(self._client),
             identity=self._client.identity,
-            request_id=str(uuid.uuid4()),
+            request_id=ambient.new_id(),
         )
         if change.search_attributes is not None:
             made = encoding.search_attributes_proto(change.search_attributes)

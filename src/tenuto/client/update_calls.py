@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, cast
 
+from tenuto import ambient
 from tenuto.client import encoding
 from tenuto.client.inputs import (
     StartWorkflowUpdateInput,
@@ -50,7 +50,7 @@ class UpdateCalls(WorkflowCalls):
             wait_policy=update.WaitPolicy(lifecycle_stage=cast("Any", int(asked.wait_for_stage))),
             request=update.Request(
                 meta=update.Meta(
-                    update_id=asked.update_id or str(uuid.uuid4()), identity=self._client.identity
+                    update_id=asked.update_id or ambient.new_id(), identity=self._client.identity
                 ),
                 input=update.Input(
                     header=await encoding.headers_proto(self._client, asked.headers),

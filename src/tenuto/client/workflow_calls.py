@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any, cast
 
+from tenuto import ambient
 from tenuto.client import encoding
 from tenuto.client.encoding import duration_proto
 from tenuto.client.errors import WorkflowQueryFailedError, WorkflowQueryRejectedError
@@ -57,7 +57,7 @@ async def start_fields(
         "workflow_run_timeout": duration_proto(asked.run_timeout),
         "workflow_task_timeout": duration_proto(asked.task_timeout),
         "identity": client.identity,
-        "request_id": str(uuid.uuid4()),
+        "request_id": ambient.new_id(),
         "workflow_id_reuse_policy": int(asked.id_reuse_policy),
         "workflow_id_conflict_policy": int(asked.id_conflict_policy),
         "retry_policy": encoding.retry_policy_proto(asked.retry_policy),
@@ -170,7 +170,7 @@ class WorkflowCalls(OutboundInterceptor):
                 namespace=self._client.namespace,
                 workflow_execution=execution(input.id, input.run_id),
                 identity=self._client.identity,
-                request_id=str(uuid.uuid4()),
+                request_id=ambient.new_id(),
                 first_execution_run_id=input.first_execution_run_id or "",
                 reason=input.reason,
             ),
@@ -242,7 +242,7 @@ class WorkflowCalls(OutboundInterceptor):
                 signal_name=input.signal,
                 input=await encoding.payloads(converter, input.args),
                 identity=self._client.identity,
-                request_id=str(uuid.uuid4()),
+                request_id=ambient.new_id(),
                 header=await encoding.headers_proto(self._client, input.headers),
             ),
             ws.SignalWorkflowExecutionResponse,

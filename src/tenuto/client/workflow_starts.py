@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Unpack, cast, overload
 
+from tenuto import ambient
 from tenuto.client import naming
 from tenuto.client.callables import (
     FirstType,
@@ -113,7 +113,7 @@ class WorkflowStarts(ClientCore):
             StartWorkflowInput(
                 workflow=named.name,
                 args=merged_args(arg, more, args),
-                id=id or f"{named.name}-{uuid.uuid4()}",
+                id=id or f"{named.name}-{ambient.new_id()}",
                 task_queue=self._task_queue(task_queue, named.task_queue),
                 id_conflict_policy=id_conflict_policy,
                 headers={},

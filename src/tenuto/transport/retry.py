@@ -4,10 +4,10 @@ Polls of workers are tried for ever; polls of callers too unless they set a time
 everything else as `RetryConfig` says.
 """
 
-import random
 from enum import Enum
 from typing import Any
 
+from tenuto import ambient
 from tenuto.transport.config import RetryConfig
 from tenuto.transport.errors import RPCError, RPCStatusCode
 
@@ -35,7 +35,6 @@ _TOO_LARGE = "larger than max"
 _CROWDED_FIRST, _CROWDED_MOST, _CROWDED_FACTOR = 1.0, 10.0, 2.0
 """Waits after RESOURCE_EXHAUSTED, in seconds."""
 _POLL_FIRST, _POLL_MOST, _POLL_FACTOR = 0.2, 10.0, 2.0
-_chance = random.Random()
 
 
 class Kind(Enum):
@@ -122,4 +121,4 @@ class Tries:
         else:
             base = min(_POLL_FIRST * _POLL_FACTOR ** min(self._failed - 1, 16), _POLL_MOST)
         spread = config.randomization_factor
-        return base * (1.0 + _chance.uniform(-spread, spread))
+        return base * (1.0 + ambient.uniform(-spread, spread))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -15,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from tenuto import ambient
 from tenuto.common import HeaderCodecBehavior, MetricMeter
 from tenuto.transport.errors import RPCError, RPCStatusCode
 from tenuto.wire import namespace as wire_namespace
@@ -129,7 +129,7 @@ class Assembly:
         alone = isinstance(supplier, FixedSizeSlotSupplier) and supplier.num_slots < 2
         if not self.definitions or cached <= 0 or alone:
             return ""
-        return f"{self._identity}-{uuid.uuid4().hex}"
+        return f"{self._identity}-{ambient.new_id().replace('-', '')}"
 
     def _all_slots(self) -> dict[SlotType, Slots]:
         found = self._suppliers
@@ -319,6 +319,7 @@ class Assembly:
             on_patch=config.get("patch_activation_callback"),
             header_codec=self._header_codec,
             executor=config.get("workflow_task_executor"),
+            clock=ambient.clock(),
         )
 
     def _make_workflow_pollers(self, behavior: PollerBehavior, runs: Runs) -> None:

@@ -18,7 +18,7 @@ import nexusrpc
 import nexusrpc.handler as handling
 from google.protobuf.json_format import MessageToDict
 
-from tenuto.clock import WallClock
+from tenuto import ambient
 from tenuto.exceptions import ApplicationError, FailureError
 from tenuto.transport.errors import RPCError, RPCStatusCode
 from tenuto.wire import common, failure, nexus
@@ -78,7 +78,7 @@ class NexusTasks:
         """May be replaced by another client at any time."""
         self._identity = identity
         self._converter = data_converter
-        self._clock = WallClock()
+        self._now = ambient.clock()
         own = [
             one
             for one in interceptors
@@ -119,7 +119,7 @@ class NexusTasks:
         request = task.request
         shared: dict[str, Any] = {"headers": dict(request.header), "task_cancellation": over}
         if seconds is not None:
-            now = datetime.fromtimestamp(self._clock.now() / 1e9, UTC)
+            now = datetime.fromtimestamp(self._now() / 1e9, UTC)
             shared["request_deadline"] = now + timedelta(seconds=seconds)
         response = nexus.Response()
         modern = request.capabilities.temporal_failure_responses

@@ -9,14 +9,12 @@ import asyncio
 import logging
 import os
 import socket
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tenuto import __version__
-from tenuto.clock import WallClock
+from tenuto import __version__, ambient
 from tenuto.transport.errors import RPCError, RPCStatusCode
 from tenuto.wire import timestamp_pb2, worker
 from tenuto.wire import workflowservice as ws
@@ -32,7 +30,7 @@ logger = logging.getLogger("tenuto.worker")
 
 RUNNING, SHUTTING_DOWN, SHUTDOWN = 1, 2, 3
 """WorkerStatus."""
-GROUPING_KEY = str(uuid.uuid4())
+GROUPING_KEY = ambient.new_id()
 """The same for every worker of this process."""
 _GOODBYE = timedelta(seconds=5)
 
@@ -74,14 +72,14 @@ class Presence:
     deployment_version: WorkerDeploymentVersion | None = None
     plugins: Sequence[str] = ()
     drivers: Sequence[str] = ()
-    instance_key: str = field(default_factory=lambda: str(uuid.uuid4()))
+    instance_key: str = field(default_factory=ambient.new_id)
     occupied: dict[str, Occupied] = field(default_factory=dict)
     """By the heartbeat's field."""
     pollers: dict[str, Poller[Any]] = field(default_factory=dict)
     """By the heartbeat's field."""
     autoscaling: set[str] = field(default_factory=set)
     cached: Callable[[], int] = lambda: 0
-    now: Callable[[], int] = field(default_factory=lambda: WallClock().now)
+    now: Callable[[], int] = field(default_factory=ambient.clock)
     status: int = RUNNING
     _host: Host = field(default_factory=Host)
     _started_at: int = 0
