@@ -9,6 +9,7 @@ from tenuto.run.core import CHECK_IDS, RAISE_ON_CANCELLED_DONE_ACTIVITY, same_bu
 from tenuto.run.ledger import Asked, nondeterminism
 from tenuto.wire import common, enums_command, enums_event, enums_workflow, failure
 from tenuto.workflow.enums import ActivityCancellationType
+from tenuto.workflow.event_groups import captured
 from tenuto.workflow.handles import ActivityHandle
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class ActivityMachine:
         "conversion",
         "core",
         "future",
+        "groups",
         "resolved",
         "ret_type",
         "scheduled_id",
@@ -92,11 +94,13 @@ class ActivityMachine:
         self.started: tuple[int, str] = (0, "")
         self.resolved = False
         self.cancel_sent = False
+        self.groups = captured(wanted.event_groups)
         self.asked: Asked = core.ask(
             enums_event.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
             self,
             enums_command.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
             lambda made: self._fill(made, wanted),
+            self.groups,
         )
 
     def _fill(self, made: command.Command, wanted: StartActivityInput) -> None:
@@ -181,7 +185,7 @@ class ActivityMachine:
         return made
 
     def _cancelled(self, details: list[common.Payload]) -> failure.Failure:
-        cause = failure.Failure(message="Activity cancelled")
+        cause = failure.Failure()
         cause.canceled_failure_info.SetInParent()
         if details:
             cause.canceled_failure_info.details.payloads.extend(details)
@@ -221,6 +225,7 @@ class ActivityMachine:
                 _Cancel(self),
                 enums_command.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK,
                 fill,
+                self.groups,
             )
         if self.cancellation_type != ActivityCancellationType.WAIT_CANCELLATION_COMPLETED:
             self._resolve_cancelled()
@@ -228,6 +233,10 @@ class ActivityMachine:
     def _resolve_cancelled(self) -> None:
         self.resolved = True
         made = self._cancelled([])
+        # Nobody waits for the events that would tell, so the failure names none.
+        made.activity_failure_info.scheduled_event_id = 0
+        made.activity_failure_info.started_event_id = 0
+        made.activity_failure_info.identity = ""
         self.core.jobs.append(lambda: self._fail(made))
 
 

@@ -20,8 +20,9 @@ from tenuto.converter import (
     encode_search_attributes,
     encode_typed_search_attribute_value,
 )
-from tenuto.run.core import same_build, set_duration, set_headers
+from tenuto.run.core import mark, same_build, set_duration, set_headers
 from tenuto.wire import common, enums_command, enums_event
+from tenuto.workflow.event_groups import captured
 from tenuto.workflow.facts import Info, ParentInfo, RootInfo
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ def upsert(core: Core, updates: Sequence[SearchAttributeUpdate[Any]] | Mapping[s
         _Plain(f"a change of the search attributes {', '.join(sorted(payloads))}"),
         enums_command.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
         fill,
+        captured(),
     )
 
 
@@ -182,6 +184,7 @@ def upsert_memo(core: Core, updates: Mapping[str, Any]) -> None:
         _Plain(f"a change of the memo {', '.join(sorted(payloads))}"),
         enums_command.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES,
         fill,
+        captured(),
     )
 
 
@@ -211,6 +214,7 @@ def continue_as_new(core: Core, wanted: ContinueAsNewInput) -> Callable[[command
         elif started.HasField("retry_policy"):
             attributes.retry_policy.CopyFrom(started.retry_policy)
         _carry_over(core, attributes, wanted)
+        mark(made, wanted.event_groups or ())
 
     return fill
 

@@ -14,7 +14,7 @@ from tenuto.run.external import CancelMachine, ask_cancel
 from tenuto.run.ledger import Asked, nondeterminism
 from tenuto.wire import enums_command, enums_event, enums_failed, enums_workflow, failure
 from tenuto.workflow.enums import ChildWorkflowCancellationType as Cancellation
-from tenuto.workflow.event_groups import EventGroup, grouped
+from tenuto.workflow.event_groups import EventGroup, captured, grouped
 from tenuto.workflow.handles import ChildWorkflowHandle
 from tenuto.workflow.interception import SignalChildWorkflowInput
 
@@ -81,6 +81,7 @@ class ChildMachine:
         "conversion",
         "core",
         "future",
+        "groups",
         "initiated_id",
         "namespace",
         "resolved",
@@ -110,11 +111,13 @@ class ChildMachine:
         self.initiated_id = 0
         self.started_id = 0
         self.run_id: str | None = None
+        self.groups = captured(wanted.event_groups)
         self.asked: Asked = core.ask(
             enums_event.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
             self,
             enums_command.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION,
             lambda made: _fill(core, self.conversion, made, wanted),
+            self.groups,
         )
 
     def describe(self) -> str:
@@ -249,7 +252,14 @@ class ChildMachine:
                     self._cancelled("Child Workflow execution cancelled")
                 )
             ask_cancel(
-                core, request, self.workflow_id, self.run_id, told, child=True, namespace=self.namespace
+                core,
+                request,
+                self.workflow_id,
+                self.run_id,
+                told,
+                child=True,
+                namespace=self.namespace,
+                groups=self.groups,
             )
         if self.cancellation_type in (Cancellation.ABANDON, Cancellation.TRY_CANCEL):
             self._resolve(self._cancelled("Child Workflow execution cancelled"))

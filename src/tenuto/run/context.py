@@ -89,7 +89,13 @@ class Outbound(WorkflowOutboundInterceptor):
 
     async def signal_child_workflow(self, input: SignalChildWorkflowInput) -> None:
         await external.signal(
-            self.core, input.signal, input.args, input.headers, input.child_workflow_id, child=True
+            self.core,
+            input.signal,
+            input.args,
+            input.headers,
+            input.child_workflow_id,
+            child=True,
+            groups=input.event_groups,
         )
 
     async def signal_external_workflow(self, input: SignalExternalWorkflowInput) -> None:
@@ -101,6 +107,7 @@ class Outbound(WorkflowOutboundInterceptor):
             input.workflow_id,
             run_id=input.workflow_run_id,
             namespace=input.namespace,
+            groups=input.event_groups,
         )
 
     def start_activity(self, input: StartActivityInput) -> ActivityHandle[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,7 @@ from tenuto.run.loop import RunLoop
 from tenuto.run.seed import seed_of
 from tenuto.wire import command, common
 from tenuto.workflow.errors import ReadOnlyContextError
+from tenuto.workflow.event_groups import EventGroup, Inbound
 from tenuto.workflow.facts import TaskFacts
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tenuto.workflow.interception import WorkflowInboundInterceptor, WorkflowOutboundInterceptor
 
 SECOND = 1_000_000_000
+Groups = Sequence[EventGroup | Inbound]
 
 # The core's flags and this language's, as they are numbered in history.
 CHECK_IDS = 1
@@ -183,13 +185,21 @@ class Core(Conversion):
         return number
 
     def ask(
-        self, event_type: int, machine: Machine, command_type: int, fill: Callable[[command.Command], object]
+        self,
+        event_type: int,
+        machine: Machine,
+        command_type: int,
+        fill: Callable[[command.Command], object],
+        groups: Groups = (),
     ) -> Asked:
-        """Ask for a command. ``fill`` writes its attributes, at once, and only when they will be sent."""
+        """Ask for a command. ``fill`` writes its attributes, at once, and only when they will be sent. ``groups`` are those
+        of the place in the code where it, or what it cancels, was asked for."""
         made = None
         if not self.replaying:
             made = command.Command(command_type=command_type)  # type: ignore[arg-type]
             fill(made)
+            if groups:
+                mark(made, groups)
         return self.ledger.ask(event_type, machine, made)
 
     def seen(self, flag: int) -> bool:
@@ -235,8 +245,25 @@ def set_duration(field: duration_pb2.Duration, value: Any) -> None:
         field.FromTimedelta(value)
 
 
+def mark(made: command.Command, groups: Groups) -> None:
+    """Write the groups of a command. Their labels are in the plain form, whatever the converter of the run."""
+    from tenuto.converter import PayloadConverter
+
+    for group in groups:
+        marker = made.event_group_markers.add()
+        if isinstance(group, Inbound):
+            if group.event_id:
+                marker.inbound_event.inbound_event_id = group.event_id
+            else:
+                marker.inbound_update.inbound_update_id = group.update_id
+            continue
+        marker.label.id = group.id
+        if group.label is not None:
+            marker.label.label.CopyFrom(PayloadConverter.default.to_payloads([group.label])[0])
+
+
 def same_build(core: Core, intent: VersioningIntent | None, queue: str) -> bool:
-    """Whether a worker of this run's build is to take it, where builds have sets of versions: by default on its own queue."""
+    """Whether a worker of this run's build is to take it, where builds have sets: by default on its own queue."""
     if intent is None:
         return not queue or queue == core.options.task_queue
     return intent.value == 1

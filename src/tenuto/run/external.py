@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from tenuto.run.core import set_headers
 from tenuto.run.ledger import Asked
 from tenuto.wire import enums_command, enums_event, enums_failed, failure
+from tenuto.workflow.event_groups import captured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tenuto.run.core import Core
+    from tenuto.run.core import Core, Groups
     from tenuto.wire import command, common, history
 
 _SIGNAL_REASONS = {
@@ -103,6 +104,7 @@ async def signal(
     run_id: str | None = None,
     namespace: str | None = None,
     child: bool = False,
+    groups: Groups | None = None,
 ) -> None:
     """Send a signal and wait until it is delivered. Raises `ApplicationError` when it cannot be."""
     core.check("signal a workflow")
@@ -126,6 +128,7 @@ async def signal(
         machine,
         enums_command.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION,
         fill,
+        captured(groups),
     )
     await _delivered(core, machine.future, machine.withdraw)
 
@@ -201,6 +204,7 @@ def ask_cancel(
     reason: str,
     child: bool,
     namespace: str = "",
+    groups: Groups = (),
 ) -> None:
     """Put the request among the commands."""
 
@@ -218,6 +222,7 @@ def ask_cancel(
         machine,
         enums_command.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION,
         fill,
+        groups,
     )
 
 
@@ -227,5 +232,5 @@ async def cancel(core: Core, workflow_id: str, run_id: str | None, reason: str) 
     future: asyncio.Future[None] = core.loop.create_future()
     machine = CancelMachine(core, workflow_id, future)
     told = f"Cancel requested by workflow with run id {core.options.run_id} with reason: {reason}"
-    ask_cancel(core, machine, workflow_id, run_id, told, child=False)
+    ask_cancel(core, machine, workflow_id, run_id, told, child=False, groups=captured())
     await future

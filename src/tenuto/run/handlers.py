@@ -16,6 +16,7 @@ from tenuto.run.ledger import nondeterminism
 from tenuto.run.types import QueryAnswer
 from tenuto.wire import any_pb2, common, enums_command, enums_event, failure, protocol
 from tenuto.wire import update as updates
+from tenuto.workflow import event_groups
 from tenuto.workflow._hints import hints_of, takes_vararg
 from tenuto.workflow._runtime import current_update
 from tenuto.workflow.definition import QueryDefinition, SignalDefinition, UpdateDefinition
@@ -68,7 +69,7 @@ class Handlers:
         self.signals: dict[str | None, SignalDefinition] = dict(definition.signals)
         self.queries: dict[str | None, QueryDefinition] = dict(definition.queries)
         self.updates: dict[str | None, UpdateDefinition] = dict(definition.updates)
-        self.buffered: dict[str, list[history.WorkflowExecutionSignaledEventAttributes]] = {}
+        self.buffered: dict[str, list[history.HistoryEvent]] = {}
         self.unfinished: dict[int, Unfinished] = {}
         self.messages: list[protocol.Message] = []
         self._count = 0
@@ -95,17 +96,17 @@ class Handlers:
 
     # ---- signals ----------------------------------------------------------------------------------------------------
 
-    def signal(self, sent: history.WorkflowExecutionSignaledEventAttributes) -> None:
+    def signal(self, event: history.HistoryEvent) -> None:
         """A signal arrived: run its handler, or keep it until there is one."""
-        definition = self.signals.get(sent.signal_name) or self.signals.get(None)
+        name = event.workflow_execution_signaled_event_attributes.signal_name
+        definition = self.signals.get(name) or self.signals.get(None)
         if definition is None:
-            self.buffered.setdefault(sent.signal_name, []).append(sent)
+            self.buffered.setdefault(name, []).append(event)
             return
-        self._run_signal(definition, sent)
+        self._run_signal(definition, event)
 
-    def _run_signal(
-        self, definition: SignalDefinition, sent: history.WorkflowExecutionSignaledEventAttributes
-    ) -> None:
+    def _run_signal(self, definition: SignalDefinition, event: history.HistoryEvent) -> None:
+        sent = event.workflow_execution_signaled_event_attributes
         try:
             args = self._args(definition, sent.signal_name, sent.input.payloads)
         except Exception:
@@ -122,10 +123,12 @@ class Handlers:
         wanted = HandleSignalInput(signal=sent.signal_name, args=args, headers=headers)
         number = self._begin(sent.signal_name, definition.unfinished_policy)
         self.core.loop.create_task(
-            self.outcome.guard(self._signal_task(wanted, number)), name=f"signal: {sent.signal_name}"
+            self.outcome.guard(self._signal_task(wanted, number, event.event_id)),
+            name=f"signal: {sent.signal_name}",
         )
 
-    async def _signal_task(self, wanted: HandleSignalInput, number: int) -> None:
+    async def _signal_task(self, wanted: HandleSignalInput, number: int, event_id: int) -> None:
+        event_groups.begin(event_groups.Inbound(event_id=event_id))
         try:
             await self.core.inbound.handle_signal(wanted)
         finally:
@@ -150,6 +153,7 @@ class Handlers:
 
     async def _update_task(self, job: UpdateJob) -> None:
         current_update.set(UpdateInfo(id=job.id, name=job.name))
+        event_groups.begin(event_groups.Inbound(update_id=job.id))
         definition = self.updates.get(job.name) or self.updates.get(None)
         number = 0
         accepted = False
@@ -304,7 +308,7 @@ class Handlers:
             sent = self.core.failure_of(error)
         except Exception as inner:  # noqa: BLE001 - an error that cannot be written is told in words
             sent = failure.Failure(message=f"Failed converting failure: {inner}")
-        return QueryAnswer(failure=sent, message=str(error))
+        return QueryAnswer(failure=sent, message=sent.message)
 
     async def run_query(self, wanted: HandleQueryInput) -> Any:
         """The end of the interceptors' chain."""

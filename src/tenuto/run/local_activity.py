@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenuto.run.activity import RunActivityHandle, await_resolution
-from tenuto.run.core import SECOND
+from tenuto.run.core import SECOND, mark
 from tenuto.run.ledger import Asked, nondeterminism
 from tenuto.run.types import LocalActivityResult, LocalActivityStart
 from tenuto.wire import common, enums_command, enums_event, enums_workflow, failure
 from tenuto.workflow.enums import ActivityCancellationType
+from tenuto.workflow.event_groups import captured
 
 if TYPE_CHECKING:
     from tenuto.run.core import Core
@@ -89,6 +90,7 @@ class LocalActivityMachine:
         "core",
         "future",
         "given",
+        "groups",
         "original_schedule_at",
         "resolved",
         "seq",
@@ -101,6 +103,7 @@ class LocalActivityMachine:
     ) -> None:
         self.core = core
         self.wanted = wanted
+        self.groups = captured(wanted.event_groups)
         self.seq = core.next("activity")
         self.activity_id = wanted.activity_id or str(self.seq)
         self.activity_type = wanted.activity
@@ -245,7 +248,7 @@ class LocalActivityMachine:
         self.ended(
             LocalActivityResult(
                 seq=self.seq,
-                attempt=self.attempt,
+                attempt=0,
                 complete_at=core.now_ns,
                 original_schedule_at=self.original_schedule_at or core.now_ns,
                 failure=cancelled,
@@ -298,6 +301,8 @@ def command_of(machine: LocalActivityMachine, result: LocalActivityResult, index
         attributes.failure.CopyFrom(machine.wrap(result.failure) if timed_out else result.failure)
     elif result.result is not None:
         attributes.details["result"].payloads.append(result.result)
+    if machine.groups:
+        mark(made, machine.groups)
     if machine.wanted.summary:
         machine.core.summarize(made, machine.wanted.summary)
     return made

@@ -10,6 +10,7 @@ from tenuto.run.core import set_duration
 from tenuto.run.ledger import Asked, nondeterminism
 from tenuto.wire import enums_command, enums_event, failure
 from tenuto.workflow.enums import NexusOperationCancellationType as Cancellation
+from tenuto.workflow.event_groups import captured
 from tenuto.workflow.handles import NexusOperationHandle
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class NexusMachine:
         "cancel_sent",
         "core",
         "future",
+        "groups",
         "resolved",
         "scheduled_id",
         "seq",
@@ -71,11 +73,13 @@ class NexusMachine:
         self.resolved = False
         self.scheduled_id = 0
         self.token: str | None = None
+        self.groups = captured(wanted.event_groups)
         self.asked: Asked = core.ask(
             _E.EVENT_TYPE_NEXUS_OPERATION_SCHEDULED,
             self,
             enums_command.COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION,
             self._fill,
+            self.groups,
         )
 
     def _fill(self, made: command.Command) -> None:
@@ -173,6 +177,7 @@ class NexusMachine:
                 _Cancel(self),
                 enums_command.COMMAND_TYPE_REQUEST_CANCEL_NEXUS_OPERATION,
                 fill,
+                self.groups,
             )
         if how in (Cancellation.ABANDON, Cancellation.TRY_CANCEL):
             self._resolve_cancelled()

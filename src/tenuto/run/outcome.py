@@ -98,7 +98,7 @@ class Outcome:
                     lambda made: made.cancel_workflow_execution_command_attributes.SetInParent(),
                 )
             elif isinstance(error, asyncio.CancelledError):
-                cancelled = exceptions.CancelledError(str(error) or "Cancelled")
+                cancelled = exceptions.CancelledError(str(error))
                 cancelled.__cause__ = error.__cause__
                 cancelled.__traceback__ = error.__traceback__
                 self._fail(cancelled)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.run.core import UPSERT_ON_PATCH
 from tenuto.wire import enums_command, enums_event
+from tenuto.workflow.event_groups import captured
 
 if TYPE_CHECKING:
     from tenuto.run.core import Core
@@ -86,6 +87,7 @@ def ask(core: Core, patch_id: str, deprecated: bool) -> None:
         _Marker(patch_id),
         enums_command.COMMAND_TYPE_RECORD_MARKER,
         fill,
+        captured(),
     )
     asked.patch_id = patch_id
     if core.seen(UPSERT_ON_PATCH) and (not core.replaying or patch_id in core.notified_patches):
@@ -109,6 +111,7 @@ def _ask_upsert(core: Core) -> None:
         _Upsert(),
         enums_command.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
         fill,
+        captured(),
     )
 
 

@@ -301,9 +301,8 @@ class Run:
             if machine is not None:
                 machine.on_event(event)
         elif kind == _E.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
-            sent = event.workflow_execution_signaled_event_attributes
             self._signalled = True
-            self._signals.append((event.event_id, lambda: self.handlers.signal(sent)))
+            self._signals.append((event.event_id, lambda: self.handlers.signal(event)))
         elif kind == _E.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
             self._begin(event, first_task_at)
         elif kind == _E.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:

@@ -10,6 +10,7 @@ from tenuto.run.ledger import Asked, nondeterminism
 from tenuto.run.loop import RunTimer
 from tenuto.wire import enums_command, enums_event
 from tenuto.workflow._runtime import timer_summary
+from tenuto.workflow.event_groups import captured
 
 if TYPE_CHECKING:
     from tenuto.run.core import Core
@@ -19,7 +20,18 @@ if TYPE_CHECKING:
 class TimerMachine:
     """One timer. It fires once, unless it was cancelled before."""
 
-    __slots__ = ("asked", "cancelled", "core", "fired", "handle", "seconds", "seq", "started_id")
+    __slots__ = (
+        "asked",
+        "cancelled",
+        "core",
+        "fired",
+        "groups",
+        "handle",
+        "seconds",
+        "seq",
+        "started_id",
+        "summary",
+    )
 
     def __init__(self, core: Core, seconds: float, handle: asyncio.TimerHandle) -> None:
         self.core = core
@@ -29,17 +41,21 @@ class TimerMachine:
         self.started_id = 0
         self.fired = False
         self.cancelled = False
-        summary = timer_summary.get()
+        self.groups = captured()
+        self.summary = timer_summary.get()
 
         def fill(made: command.Command) -> None:
             wanted = made.start_timer_command_attributes
             wanted.timer_id = str(self.seq)
             wanted.start_to_fire_timeout.FromNanoseconds(int(seconds * SECOND))
-            if summary:
-                core.summarize(made, summary)
+            core.summarize(made, self.summary)
 
         self.asked: Asked = core.ask(
-            enums_event.EVENT_TYPE_TIMER_STARTED, self, enums_command.COMMAND_TYPE_START_TIMER, fill
+            enums_event.EVENT_TYPE_TIMER_STARTED,
+            self,
+            enums_command.COMMAND_TYPE_START_TIMER,
+            fill,
+            self.groups,
         )
 
     def describe(self) -> str:
@@ -75,12 +91,14 @@ class TimerMachine:
 
         def fill(made: command.Command) -> None:
             made.cancel_timer_command_attributes.timer_id = str(self.seq)
+            core.summarize(made, self.summary)
 
         core.ask(
             enums_event.EVENT_TYPE_TIMER_CANCELED,
             _Cancel(self),
             enums_command.COMMAND_TYPE_CANCEL_TIMER,
             fill,
+            self.groups,
         )
 
 

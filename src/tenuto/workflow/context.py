@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.common import UNSET
 from tenuto.workflow._runtime import current, current_update, find
-from tenuto.workflow.event_groups import EventGroup
+from tenuto.workflow.event_groups import EventGroup, scoped
 
 if TYPE_CHECKING:
     from tenuto.common import MetricMeter, SearchAttributes, SearchAttributeUpdate
@@ -96,12 +96,14 @@ def patched(id: str, *, event_groups: Sequence[EventGroup] | None = None) -> boo
         id: Name of the change.
         event_groups: Groups of the marker.
     """
-    return current().patch(id, False)
+    with scoped(event_groups):
+        return current().patch(id, False)
 
 
 def deprecate_patch(id: str, *, event_groups: Sequence[EventGroup] | None = None) -> None:
     """Say that only the new path of a change is left, so that runs from before `patched` was removed still replay."""
-    current().patch(id, True)
+    with scoped(event_groups):
+        current().patch(id, True)
 
 
 def upsert_search_attributes(
@@ -113,12 +115,14 @@ def upsert_search_attributes(
 
     A mapping of names to lists is accepted for older programs.
     """
-    current().upsert_search_attributes(attributes)
+    with scoped(event_groups):
+        current().upsert_search_attributes(attributes)
 
 
 def upsert_memo(updates: Mapping[str, Any], *, event_groups: Sequence[EventGroup] | None = None) -> None:
     """Change the memo; a value of None removes the key."""
-    current().upsert_memo(updates)
+    with scoped(event_groups):
+        current().upsert_memo(updates)
 
 
 def memo() -> Mapping[str, Any]:

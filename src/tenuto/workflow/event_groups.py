@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from tenuto.workflow._runtime import current
 
-_scope: ContextVar[tuple[EventGroup, ...]] = ContextVar("tenuto_event_groups", default=())
+_scope: ContextVar[tuple[EventGroup | Inbound, ...]] = ContextVar("tenuto_event_groups", default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,31 @@ class EventGroup:
         try:
             yield
         finally:
-            _scope.reset(token)
+            # A coroutine that is dropped while it waits here ends in another context, and its own goes with it.
+            with suppress(ValueError):
+                _scope.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """What the commands of a handler belong to by themselves: the signal (its event), or the update, that it handles."""
+
+    event_id: int = 0
+    update_id: str = ""
+
+
+def begin(inbound: Inbound) -> None:
+    """Attach what this task, and tasks made in it, ask for to an inbound signal or update, and to no open scope."""
+    _scope.set((inbound,))
+
+
+@contextmanager
+def scoped(groups: Sequence[EventGroup] | None) -> Iterator[None]:
+    """The scopes of all ``groups``."""
+    with ExitStack() as opened:
+        for group in groups or ():
+            opened.enter_context(group.scope())
+        yield
 
 
 def create_event_group(id: str, *, label: str | None = None) -> EventGroup:
@@ -48,9 +72,18 @@ def create_event_group(id: str, *, label: str | None = None) -> EventGroup:
     return EventGroup(id, label)
 
 
-def grouped(explicit: Sequence[EventGroup] | None) -> Sequence[EventGroup] | None:
+def grouped(explicit: Sequence[EventGroup | Inbound] | None) -> Sequence[EventGroup | Inbound] | None:
     """The groups of a command: those of the open scopes, then ``explicit`` ones, each once."""
     opened = _scope.get()
     if not opened:
         return explicit
-    return list({each.id: each for each in (*opened, *(explicit or ()))}.values())
+    return list({_name(each): each for each in (*opened, *(explicit or ()))}.values())
+
+
+def captured(explicit: Sequence[EventGroup | Inbound] | None = None) -> Sequence[EventGroup | Inbound]:
+    """`grouped`, where there may be none."""
+    return grouped(explicit) or ()
+
+
+def _name(group: EventGroup | Inbound) -> object:
+    return group.id if isinstance(group, EventGroup) else group

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tenuto.common import UNSET, arg_or_args
 from tenuto.workflow.definition import signal_named
-from tenuto.workflow.event_groups import EventGroup, grouped
+from tenuto.workflow.event_groups import EventGroup, grouped, scoped
 
 if TYPE_CHECKING:
     from tenuto.workflow._runtime import Runtime
@@ -106,7 +106,8 @@ class ExternalWorkflowHandle(Generic[SelfT]):
 
     async def cancel(self, *, reason: str = "", event_groups: Sequence[EventGroup] | None = None) -> None:
         """Ask for its cancellation, and wait until that is delivered. Raises `ApplicationError`."""
-        await self._runtime.cancel_external_workflow(self._id, self._run_id, reason)
+        with scoped(event_groups):
+            await self._runtime.cancel_external_workflow(self._id, self._run_id, reason)
 
 
 class NexusOperationHandle(Generic[ResultT], Awaitable[ResultT]):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 
 from tenuto.common import Duration, as_timedelta
 from tenuto.workflow._runtime import current
-from tenuto.workflow.event_groups import EventGroup
+from tenuto.workflow.event_groups import EventGroup, scoped
 
 T = TypeVar("T")
 FutureT = TypeVar("FutureT", bound="asyncio.Future[Any]")
@@ -33,7 +33,8 @@ async def sleep(
         summary: One line that tools show beside the timer.
         event_groups: Groups of the timer.
     """
-    await current().sleep(_seconds(duration), summary)
+    with scoped(event_groups):
+        await current().sleep(_seconds(duration), summary)
 
 
 async def wait_condition(
@@ -55,7 +56,8 @@ async def wait_condition(
     Raises:
         TimeoutError: The predicate was not true in time.
     """
-    await current().wait_condition(fn, None if timeout is None else _seconds(timeout), timeout_summary)
+    with scoped(event_groups):
+        await current().wait_condition(fn, None if timeout is None else _seconds(timeout), timeout_summary)
 
 
 def as_completed(
