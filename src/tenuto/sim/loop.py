@@ -13,13 +13,39 @@ import asyncio
 import contextvars
 import zlib
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from itertools import count
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from tenuto._loop import LoopError, VirtualTimeLoop
 
 STALL_STEPS = 200_000
+
+T = TypeVar("T")
+_numbers = count()
+
+
+class _NumberedTask(asyncio.Task[T]):
+    """A task whose hash is a number: sets of tasks, asyncio's own among them, are then walked in the same order each time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._number = next(_numbers)
+        super().__init__(*args, **kwargs)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _NumberedFuture(asyncio.Future[Any]):
+    """Likewise."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._number = next(_numbers)
+        super().__init__(*args, **kwargs)
+
+    def __hash__(self) -> int:
+        return self._number
 
 
 class Stalled(LoopError):
@@ -45,7 +71,9 @@ class SimulationLoop(VirtualTimeLoop):
     """``trace_lines`` is how many of the last steps are kept for a report; ``fingerprint`` covers all of them."""
 
     def __init__(self, seed: int, shuffle: bool = True, trace_lines: int = 2000) -> None:
+        global _numbers
         super().__init__()
+        _numbers = count()
         self._choice = Random(f"choice {seed}")
         self._shuffle = shuffle
         self.steps = 0
@@ -55,6 +83,27 @@ class SimulationLoop(VirtualTimeLoop):
         """(step, virtual ns, life, what)"""
         self.on_trace: Callable[[tuple[int, int, str, str]], None] | None = None
         self._graveyard: list[asyncio.Handle] = []
+
+    def create_future(self) -> "asyncio.Future[Any]":
+        return _NumberedFuture(loop=self)
+
+    def create_task(
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+        **kwargs: Any,
+    ) -> "asyncio.Task[T]":
+        return _NumberedTask(coro, loop=self, name=name, context=context, **kwargs)
+
+    def _run_inline(self, executor: Any, work: Callable[..., T], *args: Any) -> "asyncio.Future[T]":
+        """There are no threads: what would run in one runs between two other callbacks, and takes no time."""
+        future = self.create_future()
+        self.call_soon(_perform, future, work, args)
+        return future
+
+    run_in_executor: Any = _run_inline
 
     def _take(self) -> asyncio.Handle:
         ready = self._ready
@@ -105,6 +154,17 @@ class SimulationLoop(VirtualTimeLoop):
     def later(self, delay_ns: int, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
         """A call that belongs to the world, whoever asks for it."""
         return self.call_at_ns(self.now_ns + delay_ns, callback, *args, context=contextvars.Context())
+
+
+def _perform(future: "asyncio.Future[Any]", work: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    try:
+        result = work(*args)
+    except Exception as error:  # noqa: BLE001 - whoever waits is told
+        if not future.done():
+            future.set_exception(error)
+    else:
+        if not future.done():
+            future.set_result(result)
 
 
 def _lane(handle: asyncio.Handle) -> object:

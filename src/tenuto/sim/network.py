@@ -5,7 +5,7 @@ a promise, heard or not.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ from tenuto.service.call import Call
 from tenuto.service.errors import Code, ServiceError
 from tenuto.sim.loop import Life, SimulationLoop
 from tenuto.sim.options import Options
-from tenuto.wire import Message
+from tenuto.wire import Message, operatorservice
 from tenuto.wire import workflowservice as ws
 
 HEADERS = {"client-name": "simulation", "supported-features": "follows-next-run-id"}
@@ -63,7 +63,7 @@ class Witness(Protocol):
 class Flight:
     """One call under way."""
 
-    __slots__ = ("caller", "deadline_ns", "method", "node", "raw", "reply", "response_type", "tasks")
+    __slots__ = ("caller", "deadline_ns", "headers", "method", "node", "raw", "reply", "tasks")
 
     def __init__(
         self,
@@ -73,7 +73,9 @@ class Flight:
         raw: bytes,
         deadline_ns: int,
         reply: "asyncio.Future[Any]",
+        headers: Mapping[str, str],
     ) -> None:
+        self.headers = headers
         self.caller = caller
         self.node = node
         self.method = method
@@ -112,11 +114,25 @@ class Network:
             return True
         return not self.calm and self._chance.random() < self._options.net_loss
 
-    async def call(self, caller: str, node: Serving, method: str, request: Message, timeout_ns: int) -> Any:
+    async def call(
+        self,
+        caller: str,
+        node: Serving,
+        method: str,
+        request: Message,
+        timeout_ns: int,
+        headers: Mapping[str, str] = HEADERS,
+    ) -> Any:
         """The answer, as the caller decodes it. Raises `CallFailed`."""
         loop = self._loop
         flight = Flight(
-            caller, node, method, request.SerializeToString(), loop.now_ns + timeout_ns, loop.create_future()
+            caller,
+            node,
+            method,
+            request.SerializeToString(),
+            loop.now_ns + timeout_ns,
+            loop.create_future(),
+            headers,
         )
         self._flights[flight] = None
         copies = 2 if not self.calm and self._chance.random() < self._options.net_duplicates else 1
@@ -162,7 +178,7 @@ class Network:
         node = flight.node
         request = request_type(flight.method).FromString(flight.raw)
         left = max(0, flight.deadline_ns - self._loop.now_ns)
-        call = Call(node.now() + left, lambda: HEADERS, lambda: flight in self._flights)
+        call = Call(node.now() + left, lambda: flight.headers, lambda: flight in self._flights)
         try:
             response = await node.serve(flight.method, request, call)
             raw = response if isinstance(response, bytes) else response.SerializeToString()
@@ -197,8 +213,12 @@ def _fail(flight: Flight, code: Code, text: str) -> None:
 
 
 def request_type(method: str) -> Any:
-    return getattr(ws, f"{method}Request")
+    return _message(f"{method}Request")
 
 
 def response_type(method: str) -> Any:
-    return getattr(ws, f"{method}Response")
+    return _message(f"{method}Response")
+
+
+def _message(name: str) -> Any:
+    return getattr(ws, name, None) or getattr(operatorservice, name)

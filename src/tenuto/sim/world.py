@@ -7,10 +7,11 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from tenuto._loop import LoopError
 from tenuto.engine import codec
@@ -32,7 +33,7 @@ from tenuto.sim.checkers import (
 from tenuto.sim.chronicle import Chronicle
 from tenuto.sim.disk import Faults, WatchedDisk
 from tenuto.sim.loop import EPOCH_NS, Life, SimulationLoop
-from tenuto.sim.network import Network
+from tenuto.sim.network import HEADERS, Network
 from tenuto.sim.node import SHARD, Node
 from tenuto.sim.options import SECOND, Options
 from tenuto.sim.promises import PromisesKept
@@ -201,11 +202,18 @@ class World:
     def _owner(self) -> Node:
         return next(node for node in self.nodes if node.name == node.lease)
 
-    async def _ask(self, caller: str, method: str, request: Any, timeout: int) -> Any:
+    async def _ask(
+        self,
+        caller: str,
+        method: str,
+        request: Any,
+        timeout: int,
+        headers: Mapping[str, str] = HEADERS,
+    ) -> Any:
         node = self._owner()
         if not self.healed and self._routes.random() < 0.1:
             node = self._routes.choice(self.nodes)
-        return await self.network.call(caller, node, method, request, timeout)
+        return await self.network.call(caller, node, method, request, timeout, headers)
 
     def _give_lease(self, owner: Node) -> None:
         for node in self.nodes:
@@ -351,26 +359,46 @@ def simulate(
     only: str = "",
 ) -> Outcome:
     """Run one world. ``options`` default to those drawn from the seed; ``only`` names the one property to be judged."""
+    drawn = options or sim_options.draw(seed)
+    return play_through(lambda: World(seed, drawn, only), outcome_of, seed, drawn, on_trace)
+
+
+W = TypeVar("W", bound=World)
+R = TypeVar("R")
+
+
+def play_through(
+    make: Callable[[], W],
+    look: Callable[[W], R],
+    seed: int,
+    options: Options,
+    on_trace: Callable[[tuple[int, int, str, str]], None] | None = None,
+) -> R:
+    """Make a world, play it to its end, ``look`` at it, and throw it away with all that died in it."""
     collecting, hook = gc.isenabled(), sys.unraisablehook
     gc.disable()
     sys.unraisablehook = lambda _: None
     try:
-        drawn = options or sim_options.draw(seed)
-        with shrunk(seed, drawn):
-            outcome = _simulate(seed, drawn, on_trace, only)
-        # The dead are thrown away now: their ``finally`` blocks run into a closed loop, and nobody minds.
-        gc.collect()
-        return outcome
+        with shrunk(seed, options), warnings.catch_warnings():
+            # What is killed before it begins was never awaited.
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+            world = make()
+            _play(world, on_trace)
+            seen = look(world)
+            del world
+            # The dead are thrown away now: their ``finally`` blocks run into a closed loop, and nobody minds.
+            disabled = logging.root.manager.disable
+            logging.disable(logging.CRITICAL)
+            gc.collect()
+            logging.disable(disabled)
+        return seen
     finally:
         sys.unraisablehook = hook
         if collecting:
             gc.enable()
 
 
-def _simulate(
-    seed: int, options: Options, on_trace: Callable[[tuple[int, int, str, str]], None] | None, only: str
-) -> Outcome:
-    world = World(seed, options, only)
+def _play(world: World, on_trace: Callable[[tuple[int, int, str, str]], None] | None) -> None:
     world.loop.on_trace = on_trace
     logger = logging.getLogger("tenuto")
     alarm, before = _Alarm(world), (logger.propagate, logger.level)
@@ -386,10 +414,10 @@ def _simulate(
         logger.propagate = before[0]
         logger.setLevel(before[1])
         world.loop.close()
-    return _outcome(world)
 
 
-def _outcome(world: World) -> Outcome:
+def outcome_of(world: World) -> Outcome:
+    """How it went."""
     stories = world.chronicle.stories()
     return Outcome(
         world.seed,
