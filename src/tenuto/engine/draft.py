@@ -496,6 +496,10 @@ class Draft:
             or self.delete_chain
         )
 
+    def let_go(self) -> None:
+        """Nobody will look at it any more: without its runs, which know it, it needs no collector to be freed."""
+        self.runs.clear()
+
     def fold(self) -> Chain | None:
         """Make the draft true in memory; the chain it leaves, or None when it was deleted. Cannot fail."""
         if self.delete_chain or not self.runs:

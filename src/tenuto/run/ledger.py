@@ -35,6 +35,19 @@ class Machine(Protocol):
         ...
 
 
+class _Forgotten:
+    """Stands for machines of a run that is no more."""
+
+    __slots__ = ()
+
+    def recorded(self, event: history.HistoryEvent) -> None: ...
+    def describe(self) -> str:
+        return "something"
+
+
+_FORGOTTEN = _Forgotten()
+
+
 class Asked:
     """One command. ``command`` is None while replaying: history has it. A ``dropped`` one is neither sent nor matched."""
 
@@ -128,6 +141,13 @@ class Ledger:
             self.queue.popleft()
             asked.machine.recorded(event)
             return
+
+    def clear(self) -> None:
+        """Forget everything, for good."""
+        for asked in self.queue:
+            asked.machine = _FORGOTTEN
+        self.queue.clear()
+        self.unsent.clear()
 
     def take(self) -> list[Asked]:
         """What is to be sent now, in order. It stays in the queue until history has it."""

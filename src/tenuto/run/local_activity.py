@@ -267,6 +267,7 @@ class LocalActivityMachine:
         mine = self.written or read_marker(attributes).seq == self.seq
         if attributes.marker_name != MARKER_NAME or not mine:
             raise nondeterminism(event, self.asked, f"marker {attributes.marker_name!r} is of something else")
+        self.asked = None
 
 
 def _duration(value: Any) -> int:

@@ -37,6 +37,20 @@ class Timers(Protocol):
     def seconds(self) -> float: ...
 
 
+class _Still:
+    """Time of a loop that is closed."""
+
+    __slots__ = ("_seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def start_timer(self, seconds: float, handle: asyncio.TimerHandle) -> None: ...
+    def cancel_timer(self, handle: asyncio.TimerHandle) -> None: ...
+    def seconds(self) -> float:
+        return self._seconds
+
+
 class RunLoop(DeterministicLoop):
     """Drive it with ``drain``. ``tenuto_runtime`` is how workflow code finds its run."""
 
@@ -134,6 +148,14 @@ class RunLoop(DeterministicLoop):
             self._exception_handler(self, context)
         else:
             logger.error("%s", context.get("message"), exc_info=context.get("exception"))
+
+    def close(self) -> None:
+        """Forget everything, and whom it belonged to."""
+        super().close()
+        self._timers = _Still(self._timers.seconds())
+        self.failed = bool
+        self.tasks.clear()
+        self.conditions.clear()
 
     def fire(self, handle: asyncio.TimerHandle) -> None:
         """Its time has come."""

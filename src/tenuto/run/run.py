@@ -114,7 +114,6 @@ _BELONGS: dict[int, tuple[str, str]] = {
 Job = Callable[[], object]
 
 
-
 class Run:
     """One run of a workflow, in memory. Drop it after a failed completion, or when it is ``closed``."""
 
@@ -225,8 +224,18 @@ class Run:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 _keep_for_good(task)
         core.loop.close()
-        core.loop.tasks.clear()
         core.by_event.clear()
+        if not left:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Cut the circles in which a run holds itself: it is freed at once then, without waiting for the collector."""
+        core = self.core
+        core.ledger.clear()
+        for name in ("inbound", "outbound", "make_info"):
+            vars(core).pop(name, None)
+        vars(core.loop).pop("tenuto_runtime", None)
+        vars(self.outcome).pop("handlers", None)
 
     # ---- one workflow task ------------------------------------------------------------------------------------------
 

@@ -55,6 +55,12 @@ class Entry:
             self.rows_bytes -= len(dropped.events)
             self.index.pop(dropped.first_event_id, None)
 
+    def forget_history(self) -> None:
+        """Keep only the newest row: of a run that has closed, and is stored, few ask for more than how it ended."""
+        del self.rows[:-1]
+        self.index.clear()
+        self.rows_bytes = sum(len(row.events) for row in self.rows)
+
     def tail(self, first: int, last: int) -> list[HistoryRow] | None:
         """Rows covering first..last, if they are all here."""
         rows = self.rows

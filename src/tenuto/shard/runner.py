@@ -433,6 +433,9 @@ class Shard:
                     self._waiters.committed(entry.key, _closing(draft))
                 if self._changed is not None:
                     self._changed(entry.key)
+                if entry.chain is not None and not entry.chain.current.run.open:
+                    entry.forget_history()
+            draft.let_go()
 
     def _arm(self, entry: Entry, far: bool = False) -> None:
         """Set the alarm for the chain's next deadline. ``far``: the one in the store has rung."""
