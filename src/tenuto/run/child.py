@@ -246,11 +246,8 @@ class ChildMachine:
             self._resolve(self._cancelled(f"Child Workflow Execution cancelled before scheduled: {told}"))
             return
         if self.cancellation_type != Cancellation.ABANDON:
+            # WAIT_CANCELLATION_REQUESTED waits for the child's end as well: workers of every make do, so histories say so.
             request = CancelMachine(core, self.workflow_id, None)
-            if self.cancellation_type == Cancellation.WAIT_CANCELLATION_REQUESTED:
-                request.delivered = lambda failed: self._resolve(
-                    self._cancelled("Child Workflow execution cancelled")
-                )
             ask_cancel(
                 core,
                 request,

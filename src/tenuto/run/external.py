@@ -150,7 +150,7 @@ async def _delivered(core: Core, future: asyncio.Future[None], withdraw: Any) ->
 class CancelMachine:
     """One request to cancel another workflow; for a child ``future`` is None: its end tells."""
 
-    __slots__ = ("asked", "core", "delivered", "future", "initiated_id", "seq", "workflow_id")
+    __slots__ = ("asked", "core", "future", "initiated_id", "seq", "workflow_id")
 
     def __init__(self, core: Core, workflow_id: str, future: asyncio.Future[None] | None) -> None:
         self.core = core
@@ -158,7 +158,6 @@ class CancelMachine:
         self.workflow_id = workflow_id
         self.future = future
         self.initiated_id = 0
-        self.delivered: Any = None
         self.asked: Asked
 
     def describe(self) -> str:
@@ -171,8 +170,6 @@ class CancelMachine:
     def on_event(self, event: history.HistoryEvent) -> None:
         self.core.by_event.pop(self.initiated_id, None)
         failed = event.event_type != enums_event.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED
-        if self.delivered is not None:
-            self.delivered(failed)
         if self.future is None:
             return
         error: BaseException | None = None
