@@ -12,6 +12,7 @@ import pytest
 
 from tenuto import workflow
 from tenuto.client import WorkflowHistory
+from tenuto.common import WorkerDeploymentVersion
 from tenuto.converter import DataConverter
 from tenuto.wire import history
 from tenuto.worker.plugin import Plugin
@@ -57,6 +58,22 @@ class OrdersThatEndEarly:
     async def run(self, count: int) -> int:
         await workflow.execute_activity("echo", 0, start_to_close_timeout=SOON)
         return count
+
+
+SEEN: list[tuple[bool, Any]] = []
+
+
+@workflow.defn(name="Orders")
+class WatchfulOrders(Orders):
+    @workflow.run
+    async def run(self, count: int) -> int:
+        for number in range(count):
+            info = workflow.info()
+            SEEN.append(
+                (info.is_target_worker_deployment_version_changed(), info.get_current_deployment_version())
+            )
+            await workflow.execute_activity("echo", number, start_to_close_timeout=SOON)
+        return 10
 
 
 @workflow.defn(name="Orders")
@@ -136,6 +153,18 @@ def test_code_that_fails_otherwise_is_told_apart() -> None:
     failure = replay(Replayer(workflows=[Waits]), orders())
     assert type(failure) is RuntimeError
     assert "Orders is not registered" in str(failure)
+
+
+def test_what_the_service_says_of_versions_is_seen_in_the_task_it_says_it() -> None:
+    told = WorkflowHistory.from_json("o", orders().to_json())
+    starts = [event for event in told.events if event.HasField("workflow_task_started_event_attributes")]
+    starts[1].workflow_task_started_event_attributes.target_worker_deployment_version_changed = True
+    done = [event for event in told.events if event.HasField("workflow_task_completed_event_attributes")]
+    named = done[2].workflow_task_completed_event_attributes.deployment_version
+    named.deployment_name, named.build_id = "shop", "1.2"
+    SEEN.clear()
+    assert replay(Replayer(workflows=[WatchfulOrders]), told) is None
+    assert SEEN[:3] == [(False, None), (True, None), (False, WorkerDeploymentVersion("shop", "1.2"))]
 
 
 def test_a_history_with_a_gap_is_no_history() -> None:

@@ -46,7 +46,8 @@ def test_a_worker_of_a_deployment_names_its_version_in_polls(versioned: bool) ->
     assert options.worker_versioning_mode == (2 if versioned else 1)
     assert not poll.HasField("worker_version_capabilities")
     assert poll.task_queue_metadata.max_tasks_per_second.value == 3.5
-    assert build.stamp is None and build.default_versioning_behavior is behavior
+    assert build.default_versioning_behavior is behavior
+    assert build.stamp is None if versioned else build.stamp is not None and build.stamp.build_id == "1.2"
 
 
 def test_a_sticky_poll_names_the_queue_behind_it() -> None:

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tenuto.common import WorkerDeploymentVersion
 from tenuto.run import local_activity, patch
 from tenuto.run.attributes import info_of
 from tenuto.run.builtin import answer_builtin
@@ -282,18 +283,22 @@ class Run:
 
     def _task_facts(self, started: history.HistoryEvent, activation: Activation) -> None:
         told = started.workflow_task_started_event_attributes
-        build_id = self.options.build_id
+        build_id, version = self.options.build_id, self.options.deployment_version
         for event in activation.following:
             if event.event_type == _E.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
                 done = event.workflow_task_completed_event_attributes
-                build_id = done.worker_version.build_id or build_id
+                build_id = done.worker_version.build_id or done.deployment_version.build_id or build_id
+                if done.HasField("deployment_version"):
+                    named = done.deployment_version
+                    version = WorkerDeploymentVersion(named.deployment_name, named.build_id)
                 break
         self.core.task = TaskFacts(
             build_id=build_id,
-            deployment_version=self.options.deployment_version,
+            deployment_version=version,
             history_length=started.event_id,
             history_size=told.history_size_bytes or activation.history_size,
             continue_as_new_suggested=told.suggest_continue_as_new,
+            target_version_changed=told.target_worker_deployment_version_changed,
         )
 
     # ---- events -----------------------------------------------------------------------------------------------------

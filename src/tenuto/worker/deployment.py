@@ -100,7 +100,7 @@ class Build:
         """For answers to workflow tasks and activity tasks."""
         from tenuto.wire import common
 
-        if self.deployment_version is not None:
+        if self.deployment_versioning:
             return None
         return common.WorkerVersionStamp(build_id=self.build_id, use_versioning=self.use_versioning)
 
