@@ -182,3 +182,31 @@ def test_the_data_converter_uses_its_failure_converter() -> None:
 def test_payloads_of_raw_details_are_not_copied_away() -> None:
     payload = common.Payload(metadata={"encoding": b"json/plain"}, data=b"1")
     assert read(told(ApplicationError("m", RawValue(payload)))).details == (1,)
+
+
+def _raised(error: Exception, *, hide: bool = False) -> Exception:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError:
+            if hide:
+                raise error from None
+            raise error  # noqa: B904 - the very thing that is tested
+    except (ApplicationError, ValueError) as caught:
+        return caught
+
+
+@pytest.mark.parametrize(
+    ("error", "hide", "told"),
+    [
+        (ApplicationError("then"), False, True),
+        (ApplicationError("then"), True, False),
+        (ValueError("then"), False, False),
+    ],
+)
+def test_what_was_being_handled_when_an_error_was_raised_is_its_cause(
+    error: Exception, hide: bool, told: bool
+) -> None:
+    made = failure.Failure()
+    DefaultFailureConverter().to_failure(_raised(error, hide=hide), PayloadConverter.default, made)
+    assert made.HasField("cause") is told

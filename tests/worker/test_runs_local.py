@@ -41,6 +41,8 @@ class Runner:
         self.at: list[float] = []
         self.attempts: list[int] = []
 
+    local_names = None
+
     async def run_local(self, attempt: LocalAttempt) -> LocalOutcome:
         self.at.append(asyncio.get_running_loop().time())
         self.attempts.append(attempt.attempt)

@@ -46,6 +46,8 @@ class Echo:
     def __init__(self) -> None:
         self.began: list[str] = []
 
+    local_names = None
+
     async def run_local(self, attempt: LocalAttempt) -> LocalOutcome:
         attempt.on_started()
         start = attempt.start

@@ -77,8 +77,11 @@ class DefaultFailureConverter(FailureConverter):
         known = isinstance(exception, FailureError)
         failure.message = exception.message if isinstance(exception, FailureError) else str(exception)
         failure.stack_trace = _stack_of(exception)
-        if exception.__cause__ is not None:
-            self.to_failure(exception.__cause__, payload_converter, failure.cause)
+        cause = exception.__cause__
+        if cause is None and known and not exception.__suppress_context__:
+            cause = exception.__context__
+        if cause is not None:
+            self.to_failure(cause, payload_converter, failure.cause)
         if known:
             for kind, write in _WRITERS:
                 if isinstance(exception, kind):

@@ -77,10 +77,12 @@ class Activities:
         processes: int = 0,
         local_slots: Slots | None = None,
         build: Build | None = None,
+        header_codec: bool = False,
     ) -> None:
         """``executor``: where sync activities run; None: threads made when needed, at most ``default_threads``, or with
-        ``processes`` > 0 so many processes. ``local_slots`` bound local activities. Raises TypeError for a function that
-        is no activity or cannot run in a process, and for two dynamic ones; ValueError for two of one name."""
+        ``processes`` > 0 so many processes. ``local_slots`` bound local activities. ``header_codec``: it sees headers.
+        Raises TypeError for a function that is no activity or cannot run in a process, and for two dynamic ones; ValueError
+        for two of one name."""
         self.task_queue = task_queue
         self.namespace = client.namespace
         self.meter = metric_meter
@@ -91,12 +93,15 @@ class Activities:
         """Set when the worker begins to shut down."""
         self._types: dict[str | None, Definition] = {}
         for each in activities:
+            if isinstance(each, type):
+                raise TypeError(f"Activity {each.__name__} is a class instead of an instance")
             self._register(Definition.must(each))
         if processes > 0 if executor is None else _is_of_processes(executor):
             _check_picklable(self._types.values())
         self.names = frozenset(name for name in self._types if name is not None)
         self.has_dynamic = None in self._types
         self._converter = data_converter
+        self._header_codec = header_codec
         self._contextual = data_converter.with_context(_PROBE) is not data_converter
         self._reports = Reports(client, identity, data_converter, build)
         self._max_throttle = max_heartbeat_throttle.total_seconds()
@@ -268,7 +273,7 @@ class Activities:
             definition = self._unknown(task.activity_type.name, task.workflow_execution.workflow_id)
         attempt.definition = definition
         if self._reports.walks:
-            await _decode(task, attempt.converter)
+            await _decode(task, attempt.converter, self._header_codec)
         args = _arguments(definition, attempt.converter, task.input.payloads)
         options = definition.options
         if options is not None and options.auto_heartbeat:
@@ -276,6 +281,11 @@ class Activities:
             if limit.seconds or limit.nanos:
                 attempt.begin_beats().begin_automatic()
         return await attempt.run(args, task.header.fields)
+
+    @property
+    def local_names(self) -> frozenset[str] | None:
+        """The types that can run locally; None: any."""
+        return None if self.has_dynamic else self.names
 
     def _unknown(self, name: str, workflow_id: str) -> Definition:
         """The definition for types that nobody has. Raises ApplicationError when there is none."""
@@ -458,9 +468,9 @@ def _cancelled_failure() -> failure.Failure:
     return made
 
 
-async def _decode(task: Task, converter: DataConverter) -> None:
+async def _decode(task: Task, converter: DataConverter, headers: bool) -> None:
     try:
-        await decode_message(task, converter)
+        await decode_message(task, converter, headers=headers)
     except ApplicationError:
         raise
     except Exception as error:

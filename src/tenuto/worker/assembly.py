@@ -93,7 +93,7 @@ class Assembly:
         given = self.client.config(active_config=True)
         inherited = [cast(Interceptor, one) for one in given["interceptors"] if isinstance(one, Interceptor)]
         self._interceptors: list[Interceptor] = [*inherited, *config.get("interceptors", ())]
-        self._header_codec = given.get("header_codec_behavior") == HeaderCodecBehavior.CODEC
+        self._header_codec = given.get("header_codec_behavior")
         self.definitions = definitions(config)
         self._build = Build.of(config)
         self._runtime = _runtime_of(self.client)
@@ -164,7 +164,7 @@ class Assembly:
         executor = config.get("activity_executor")
         most = most_at_once(self._suppliers.activity)
         if config.get("max_concurrent_activities") is not None or config.get("tuner") is not None:
-            _warn_if_too_few_threads(executor, most)
+            _warn_if_too_few_threads("activities", executor, most)
         return Activities(
             client=self.client,
             task_queue=self._queue,
@@ -185,6 +185,7 @@ class Assembly:
             processes=config.get("activity_processes", 0),
             local_slots=self._slots["local-activity"],
             build=self._build,
+            header_codec=self._header_codec == HeaderCodecBehavior.CODEC,
         )
 
     def _make_presence(self) -> Presence:
@@ -273,6 +274,8 @@ class Assembly:
         if executor is None:
             threads = most_at_once(self._suppliers.nexus) or DEFAULT_RESOURCE_SLOTS_MAXIMUM
             executor = self._own_executor = ThreadPoolExecutor(max(1, threads), "tenuto-nexus")
+        elif config.get("max_concurrent_nexus_tasks") is not None or config.get("tuner") is not None:
+            _warn_if_too_few_threads("nexus_tasks", executor, most_at_once(self._suppliers.nexus))
         self._nexus = NexusTasks(
             client=self.client,
             handlers=config.get("nexus_service_handlers", ()),
@@ -317,7 +320,7 @@ class Assembly:
             debug_mode=config.get("debug_mode", False),
             metric_meter=self._meter,
             on_patch=config.get("patch_activation_callback"),
-            header_codec=self._header_codec,
+            header_codec=self._header_codec in _WORKFLOW_HEADERS_CODED,
             executor=config.get("workflow_task_executor"),
             clock=ambient.clock(),
         )
@@ -368,18 +371,27 @@ class Assembly:
 
     # ---- running --------------------------------------------------------------------------------------------------------
 
+    def offer(self) -> None:
+        """Offer free places to workflows that this client starts. From the first moment on: `start` will follow."""
+        if self._runs is not None and self._withdraw is None:
+            poller = self._pollers[-1]
+            lane = STICKY if self._sticky_queue else NORMAL
+            self._withdraw = self.client._eager_workers.register(
+                self._queue, partial(workflow_slot, self._slots["workflow"], poller, lane)
+            )
+
+    def withdraw(self) -> None:
+        """Offer places no more."""
+        if self._withdraw is not None:
+            self._withdraw()
+            self._withdraw = None
+
     async def start(self) -> None:
         """Make sure that the namespace is there, and begin to poll. Raises RuntimeError when it is not."""
         await self._validate()
         self._open = True
         for poller in self._pollers:
             poller.start()
-        if self._runs is not None:
-            poller = self._pollers[-1]
-            lane = STICKY if self._sticky_queue else NORMAL
-            self._withdraw = self.client._eager_workers.register(
-                self._queue, partial(workflow_slot, self._slots["workflow"], poller, lane)
-            )
         interval = self._runtime.worker_heartbeat_interval
         if interval and self._capabilities.worker_heartbeats:
             self._beside(self._presence.keep_telling(interval))
@@ -411,9 +423,7 @@ class Assembly:
     async def stop(self) -> None:
         """End: no more polls; activities have their grace and are cancelled; everything at work is waited for."""
         self._open = False
-        if self._withdraw is not None:
-            self._withdraw()
-            self._withdraw = None
+        self.withdraw()
         for poller in self._pollers:
             poller.close()
         if any(poller.loops for poller in self._pollers):
@@ -447,6 +457,8 @@ class Assembly:
             raise ValueError(
                 f"the new client is of namespace {client.namespace!r}, the worker of {self._namespace!r}"
             )
+        if _runtime_of(client) is not self._runtime:
+            raise ValueError("New client is not on the same runtime as the existing client")
         self.client = client
         if self._runs is not None:
             self._runs.client = client
@@ -455,7 +467,8 @@ class Assembly:
         if self._nexus is not None:
             self._nexus.client = client
         if self._withdraw is not None:
-            self._withdraw()
+            self.withdraw()
+            self.offer()
 
 
 def _workflow_slot_of(task: ws.PollWorkflowTaskQueueResponse, sticky: bool) -> WorkflowSlot:
@@ -468,13 +481,19 @@ def _nexus_slot_of(task: ws.PollNexusTaskQueueResponse) -> NexusSlot:
     return NexusSlot(asked.service, asked.operation)
 
 
-def _warn_if_too_few_threads(executor: Executor | None, most: int | None) -> None:
+_EXECUTORS = {"activities": "activity_executor", "nexus_tasks": "nexus_task_executor"}
+
+
+def _warn_if_too_few_threads(what: str, executor: Executor | None, most: int | None) -> None:
     threads = getattr(executor, "_max_workers", None)
     if isinstance(threads, int) and most is not None and threads < most:
         warnings.warn(
-            f"Worker max_concurrent_activities is {most} but activity_executor's max_workers is only {threads}",
+            f"Worker max_concurrent_{what} is {most} but {_EXECUTORS[what]}'s max_workers is only {threads}",
             stacklevel=5,
         )
+
+
+_WORKFLOW_HEADERS_CODED = (HeaderCodecBehavior.CODEC, HeaderCodecBehavior.WORKFLOW_ONLY_CODEC)
 
 
 def _runtime_of(client: Client) -> Runtime:

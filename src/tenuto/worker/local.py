@@ -57,6 +57,11 @@ class LocalOutcome:
 class LocalRunner(Protocol):
     """Runs activities: `Activities.run_local`."""
 
+    @property
+    def local_names(self) -> frozenset[str] | None:
+        """The types there are; None: any."""
+        ...
+
     async def run_local(self, attempt: LocalAttempt) -> LocalOutcome:
         """Run one attempt to its end. Raises nothing but CancelledError; then the activity is told to end as timed out."""
         ...

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
 from tenuto.clock import WallClock
-from tenuto.exceptions import FailureError
+from tenuto.exceptions import ApplicationError, FailureError
 from tenuto.run.history import HistoryGap, check_ids, cut
 from tenuto.run.run import Run
 from tenuto.run.types import Activation, Completion, QueryAnswer, TaskFailure
@@ -320,6 +320,8 @@ class Runs:
         answer.take(completion)
         local = cached.locals
         if completion.local_activities:
+            for start in completion.local_activities:
+                self._must_know(start.activity_type)
             if local is None:
                 local = cached.locals = self._locals(cached)
             for start in completion.local_activities:
@@ -329,11 +331,18 @@ class Runs:
                 local.cancel(seq)
             answer.retried_locally, local.retries = answer.retried_locally + local.retries, 0
 
+    def _must_know(self, activity_type: str) -> None:
+        """No other worker runs a local activity of this run: it is better that the workflow task fails, which others can
+        take, than that the activity is tried in vain."""
+        known = self._activities.local_names if self._activities is not None else frozenset()
+        if known is None or activity_type in known:
+            return
+        others = f"available activities: {', '.join(sorted(known))}" if known else "no available activities"
+        text = f"Activity function {activity_type} is not registered on this worker, {others}"
+        raise TaskFailed(self._replies.failure(ApplicationError(text, type="NotFoundError")))
+
     def _locals(self, cached: Cached) -> Locals:
-        if self._activities is None:
-            raise TaskFailed(
-                self._replies.failure(RuntimeError("This worker has no activities to run locally"))
-            )
+        assert self._activities is not None
         return Locals(
             self._activities,
             self._clock,

@@ -232,6 +232,7 @@ class Worker:
         if self._started:
             raise RuntimeError("A worker runs once: make another one")
         self._started = True
+        self._parts.offer()
 
     async def _run(self) -> None:
         run: Callable[[Worker], Awaitable[None]] = Worker._work
@@ -240,6 +241,7 @@ class Worker:
         try:
             await run(self)
         finally:
+            self._parts.withdraw()
             self._complete.set()
 
     async def shutdown(self) -> None:
