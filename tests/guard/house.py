@@ -10,8 +10,9 @@ from tenuto._loop import VirtualTimeLoop
 class Marked:
     """Stands where a run stands: all the guard asks of it is whether it is guarded."""
 
-    def __init__(self, guarded: bool = True) -> None:
+    def __init__(self, guarded: bool = True, allowed: frozenset[str] = frozenset()) -> None:
         self.guarded = guarded
+        self.allowed = allowed
 
 
 class WorkflowLoop(VirtualTimeLoop):
@@ -26,12 +27,16 @@ class WorkflowLoop(VirtualTimeLoop):
         return task
 
 
-def in_workflow(code: Callable[[], Any] | Coroutine[Any, Any, Any], guarded: bool = True) -> Any:
+def in_workflow(
+    code: Callable[[], Any] | Coroutine[Any, Any, Any],
+    guarded: bool = True,
+    allowed: frozenset[str] = frozenset(),
+) -> Any:
     """Run ``code`` as a workflow would; its result."""
 
     async def run() -> Any:
         assert callable(code)
         return code()
 
-    loop = WorkflowLoop(Marked(guarded))
+    loop = WorkflowLoop(Marked(guarded, allowed))
     return loop.run_until_complete(code if asyncio.iscoroutine(code) else run())

@@ -54,6 +54,21 @@ def test_a_workflow_that_opted_out_may_do_anything(name: str) -> None:
     in_workflow(flows.WAYS[name], guarded=False)
 
 
+@pytest.mark.parametrize("name", sorted(flows.WAYS))
+def test_what_is_allowed_by_name_goes_through_and_nothing_else(name: str) -> None:
+    exact = f"builtins.{name}" if name in ("open", "input") else name
+    in_workflow(flows.WAYS[name], allowed=frozenset({exact, f"{name}.__init__"}))
+    with pytest.raises(guard.RestrictedWorkflowAccessError):
+        in_workflow(flows.WAYS[name], allowed=frozenset({"other.name"}))
+
+
+def test_types_that_cannot_be_changed_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard.uninstall()
+    monkeypatch.setattr(threading, "Barrier", memoryview)
+    monkeypatch.setattr(threading, "Event", str)  # as other kits do, with types of theirs
+    guard.install()
+
+
 def test_the_place_is_the_line_of_the_call() -> None:
     lines, first = inspect.getsourcelines(flows.helper)
     line = first + next(n for n, text in enumerate(lines) if "time.time()" in text)

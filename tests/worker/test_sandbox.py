@@ -59,6 +59,20 @@ def test_a_member_can_be_set_free() -> None:
     assert freed.denies("datetime", "datetime", "utcnow")
 
 
+def test_what_restrictions_leave_out_the_guard_allows() -> None:
+    members = SandboxRestrictions.invalid_module_members_default
+    assert DEFAULT.allowed() == frozenset() == dataclasses.replace(DEFAULT).allowed()
+    without_os = dataclasses.replace(DEFAULT, invalid_module_members=members.with_child_unrestricted("os"))
+    assert {"os.getpid", "os.getenv", "os._Environ.__getitem__"} <= without_os.allowed()
+    assert "time.time" not in without_os.allowed()
+    one = dataclasses.replace(
+        DEFAULT, invalid_module_members=members.with_child_unrestricted("datetime", "datetime", "now")
+    )
+    assert one.allowed() == {"datetime.datetime.now"}
+    nothing = dataclasses.replace(DEFAULT, invalid_module_members=SandboxMatcher.none)
+    assert {"builtins.open", "random.random", "threading.Thread.start", "uuid.uuid4"} <= nothing.allowed()
+
+
 def test_a_member_can_be_denied_besides() -> None:
     stricter = dataclasses.replace(
         DEFAULT,

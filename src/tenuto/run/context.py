@@ -194,6 +194,11 @@ class Context(Runtime):
         """Whether the determinism guard is to watch."""
         return self.core.unguarded == 0 and self.core.options.definition.sandboxed
 
+    @property
+    def allowed(self) -> frozenset[str]:
+        """What the determinism guard lets this run call all the same."""
+        return self.core.options.definition.allowed
+
     def unguarded(self) -> contextlib.AbstractContextManager[None]:
         return self._unguarded()
 

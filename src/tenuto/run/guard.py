@@ -13,7 +13,7 @@ import inspect
 import sys
 from asyncio import base_events, events
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import update_wrapper
 from types import FrameType, ModuleType
@@ -153,8 +153,8 @@ def _repoint(module: ModuleType) -> None:
 
 def _put(holder: Any, name: str, now: Any) -> None:
     was = holder.__dict__[name]
-    _places.append(_Place(holder, name, was, now))
     setattr(holder, name, now)
+    _places.append(_Place(holder, name, was, now))
     if isinstance(holder, ModuleType):
         _substitutes[id(was)] = now
 
@@ -172,7 +172,8 @@ def _replace(rule: Forbidden) -> None:
         was = getattr(holder, name, None)  # concurrent.futures finds its executors late
     if was is None:
         return
-    _put(holder, name, _guarded(was, rule))
+    with suppress(TypeError):  # other kits (gevent) put types of C in place, which nobody can change
+        _put(holder, name, _guarded(was, rule))
 
 
 def _split(dotted: str) -> tuple[str, str, str]:
@@ -244,7 +245,9 @@ def _judge(rule: Forbidden, loop: Any, caller: FrameType) -> None:
             elif standing == "standard":
                 called = _by_name.get(f"{module}.{frame.f_code.co_name}", called)
         frame = frame.f_back
-    if culprit is not None or made is not None:
+    if culprit is None and made is None:
+        return
+    if called.name not in getattr(loop.tenuto_runtime, "allowed", ()):
         refuse(called, culprit or made)
 
 

@@ -40,7 +40,9 @@ def definitions(config: WorkerConfig) -> list[Definition]:
                 prepare.prepare_workflow(definition)
             except Exception as error:
                 raise RuntimeError(f"Failed validating workflow {definition.name}") from error
-        if definition.sandboxed and runner is not None and not isinstance(runner, SandboxedWorkflowRunner):
+        if definition.sandboxed and isinstance(runner, SandboxedWorkflowRunner):
+            definition = replace(definition, allowed=runner.restrictions.allowed())
+        elif definition.sandboxed and runner is not None:
             definition = replace(definition, sandboxed=False)
         found.append(definition)
     return found

@@ -78,6 +78,8 @@ class Definition:
     updates: Mapping[str | None, UpdateDefinition] = field(default_factory=dict)
     sandboxed: bool = True
     """Whether the determinism guard watches this type's code."""
+    allowed: frozenset[str] = frozenset()
+    """What the guard lets it call all the same, by full names (``os.getpid``)."""
     failure_exception_types: Sequence[type[BaseException]] = ()
     """Errors that fail the workflow; others fail the workflow task, which is tried again."""
     versioning_behavior: VersioningBehavior = VersioningBehavior.UNSPECIFIED

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tenuto.exceptions import TemporalError
+from tenuto.run.forbidden import BUILT_IN, FORBIDDEN
 from tenuto.run.guard import RestrictedWorkflowAccessError as RestrictedWorkflowAccessError
 from tenuto.workflow import SandboxImportNotificationPolicy
 
@@ -270,6 +271,33 @@ class SandboxRestrictions:
             context, *place, include_use=True
         ) or self.invalid_module_members.match_access(context, *place, include_use=True)
 
+    def allowed(self) -> frozenset[str]:
+        """What the determinism guard refuses and these restrictions let through, though the default ones do not."""
+        if self is SandboxRestrictions.default:
+            return frozenset()
+        default = SandboxRestrictions.default
+        return frozenset(
+            rule.name
+            for rule in (*FORBIDDEN, *BUILT_IN)
+            if default.denies(*(place := _place(rule.name))) and not self.denies(*place)
+        )
+
+
+def _place(name: str) -> list[str]:
+    """Where the restrictions have what the guard calls ``name``."""
+    for ours, theirs in _ELSEWHERE.items():
+        if name.startswith(ours):
+            return theirs.split() if theirs else ["__builtins__", name.rpartition(".")[2]]
+    return name.removesuffix(".__init__").split(".")
+
+
+_ELSEWHERE = {
+    "builtins.": "",
+    "io.open": "__builtins__ open",
+    "os._Environ": "os environ",
+    "_thread.start_new_thread": "threading Thread",
+    "multiprocessing.process.BaseProcess": "multiprocessing Process",
+}
 
 SandboxRestrictions.default = SandboxRestrictions(
     passthrough_modules=SandboxRestrictions.passthrough_modules_default,
