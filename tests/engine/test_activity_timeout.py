@@ -54,6 +54,18 @@ def test_an_activity_nobody_polls_for_times_out_unstarted() -> None:
     assert gone(world)
 
 
+def test_an_eager_activity_that_takes_all_the_time_there_is_reports_schedule_to_close() -> None:
+    world = World()
+    world.start()
+    once = retries(maximum_attempts=1)
+    given = {"schedule_to_close_timeout": seconds(1), "retry_policy": once}
+    world.step(scheduled("a", start_to_close_timeout=None, request_eager_execution=True, **given))
+    world.pass_time(SECOND)
+    told = attributes(world, "ACT_TIMED_OUT")
+    assert told.failure == timed_out(NO_TIME, SCHEDULE_TO_CLOSE)
+    assert told.retry_state == S.RETRY_STATE_TIMEOUT
+
+
 def test_with_only_schedule_to_close_an_unpolled_activity_reports_schedule_to_start() -> None:
     world = begun(scheduled(start_to_close_timeout=None, schedule_to_close_timeout=seconds(1)))
     world.pass_time(SECOND)

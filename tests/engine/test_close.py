@@ -229,6 +229,23 @@ def test_the_command_s_wishes_go_to_the_continued_run() -> None:
     assert new.workflow_run_timeout.seconds == 30
 
 
+def test_the_last_event_repeats_what_the_command_said_of_builds() -> None:
+    world = old_enough()
+    first = world.run_id
+    world.step(closing(10, inherit_build_id=True))
+    assert said(world.histories[first][-1]).inherit_build_id
+
+
+def test_a_run_that_follows_an_eager_one_is_not_eager() -> None:
+    world = World()
+    reply = world.start(request_eager_execution=True, retry_policy=common.RetryPolicy(maximum_attempts=2))
+    first = world.run_id
+    assert reply.handout is not None
+    world.respond(reply.handout, failing())
+    assert said(world.histories[first][0]).eager_execution_accepted
+    assert not said(world.history[0]).eager_execution_accepted
+
+
 def test_two_runs_of_a_chain_begin_a_second_apart() -> None:
     world = begun()
     world.pass_time(SECOND // 4)

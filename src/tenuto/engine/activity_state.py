@@ -23,6 +23,9 @@ from tenuto.engine.retry import (
 from tenuto.engine.types import ActivityHandout, Dispatch, DispatchKind
 from tenuto.wire import Message, common, failure, history
 
+_ORDER: dict[int, int] = {SCHEDULE_TO_START: 1, SCHEDULE_TO_CLOSE: 2, START_TO_CLOSE: 3, HEARTBEAT: 4}
+"""Which of the timeouts of one instant is told."""
+
 # ---- reading -----------------------------------------------------------------------------------------------
 
 
@@ -43,7 +46,9 @@ def deadlines(activity: Activity) -> list[tuple[int, int, int]]:
 
 def first_deadline(activity: Activity, terms: Terms) -> tuple[int, int, int] | None:
     """The timeout that comes first, unless the run's own comes before it."""
-    first = min(deadlines(activity), default=None)
+    # An attempt that began in the instant of its scheduling, an eager one, has no less time than all attempts together:
+    # then it is that of all that has run out.
+    first = min(deadlines(activity), key=lambda each: (each[0], _ORDER[each[2]]), default=None)
     if first is None or (terms.run_expires_at and first[0] > terms.run_expires_at):
         return None
     return first

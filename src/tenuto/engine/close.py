@@ -163,6 +163,8 @@ def continue_as_new(task: Completion, command: wire_command.Command) -> None:
         new_execution_run_id=run_id,
         workflow_task_completed_event_id=task.completed_id,
         initiator=wanted.initiator,
+        inherit_build_id=wanted.inherit_build_id,
+        initial_versioning_behavior=wanted.initial_versioning_behavior,
     )
     event_attributes.workflow_type.name = wanted.workflow_type.name or old.workflow_type
     event_attributes.task_queue.name = wanted.task_queue.name or old.task_queue

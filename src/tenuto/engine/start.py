@@ -444,6 +444,7 @@ def succeed(
     attributes.continued_execution_run_id = rd.run.run_id
     attributes.first_execution_run_id = old.first_run_id
     attributes.original_execution_run_id = run_id
+    attributes.eager_execution_accepted = False
     if old.execution_timeout_named:
         attributes.workflow_execution_timeout.CopyFrom(ev.duration(old.execution_timeout_ns))
     if old.execution_expires_at:
