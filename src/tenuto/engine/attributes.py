@@ -1,5 +1,7 @@
 """What a workflow writes about itself: markers, memo and search attributes (execution-semantics 2.2)."""
 
+from collections.abc import Mapping
+
 from tenuto.engine import events as ev
 from tenuto.engine.context import CommandFailed, Completion
 from tenuto.engine.draft import RunDraft
@@ -15,25 +17,29 @@ def record_marker(task: Completion, command: wire_command.Command) -> None:
     bad = Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_RECORD_MARKER_ATTRIBUTES
     if not wanted.marker_name:
         raise CommandFailed(bad, "MarkerName is not set on RecordMarkerCommand.")
-    if len(wanted.marker_name.encode()) > task.limits.id_bytes:
-        length, limit = len(wanted.marker_name.encode()), task.limits.id_bytes
+    length, limit = len(wanted.marker_name.encode()), task.limits.id_bytes
+    if length > limit:
         raise CommandFailed(
             bad,
             f"MarkerName on RecordMarkerCommand exceeds length limit. MarkerName={wanted.marker_name} "
             f"Length={length} Limit={limit}",
         )
-    if sum(payloads.ByteSize() for payloads in wanted.details.values()) > task.limits.blob_bytes:
-        raise CommandFailed(bad, "RecordMarkerCommandAttributes.Details exceeds size limit.", terminate=True)
     attributes = history.MarkerRecordedEventAttributes(
-        marker_name=wanted.marker_name, workflow_task_completed_event_id=task.completed_id
+        marker_name=wanted.marker_name,
+        workflow_task_completed_event_id=task.completed_id,
+        details=wanted.details,
     )
-    for key, payloads in wanted.details.items():
-        attributes.details[key].CopyFrom(payloads)
+    if attributes.ByteSize() > task.limits.blob_bytes and _size(wanted.details) > task.limits.blob_bytes:
+        raise CommandFailed(bad, "RecordMarkerCommandAttributes.Details exceeds size limit.", terminate=True)
     if wanted.HasField("header"):
         attributes.header.CopyFrom(wanted.header)
     if wanted.HasField("failure"):
         attributes.failure.CopyFrom(wanted.failure)
     task.rd.emit(ev.MARKER_RECORDED, attributes, command=command)
+
+
+def _size(details: Mapping[str, common.Payloads]) -> int:
+    return sum(payloads.ByteSize() for payloads in details.values())
 
 
 def upsert(task: Completion, command: wire_command.Command) -> None:

@@ -112,6 +112,13 @@ class Core(Conversion):
         self.notified_patches: set[str] = set()
         self.activities: dict[int, ActivityMachine] = {}
 
+    def let_go(self) -> None:
+        """Cut the circles in which a run holds itself: it is freed at once then, without waiting for the collector."""
+        self.ledger.clear()
+        for name in ("inbound", "outbound", "make_info"):
+            vars(self).pop(name, None)
+        vars(self.loop).pop("tenuto_runtime", None)
+
     # ---- what most runs never ask for is made when it is asked for -----------------------------------------------------
 
     @property

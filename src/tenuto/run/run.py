@@ -227,16 +227,8 @@ class Run:
         core.loop.close()
         core.by_event.clear()
         if not left:
-            self._let_go()
-
-    def _let_go(self) -> None:
-        """Cut the circles in which a run holds itself: it is freed at once then, without waiting for the collector."""
-        core = self.core
-        core.ledger.clear()
-        for name in ("inbound", "outbound", "make_info"):
-            vars(core).pop(name, None)
-        vars(core.loop).pop("tenuto_runtime", None)
-        vars(self.outcome).pop("handlers", None)
+            core.let_go()
+            vars(self.outcome).pop("handlers", None)
 
     # ---- one workflow task ------------------------------------------------------------------------------------------
 

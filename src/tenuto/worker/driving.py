@@ -1,13 +1,14 @@
-"""Where workflow code runs: in plain callbacks of the worker's loop, or on an executor's threads; never in a task's step.
+"""Where workflow code runs: on the worker's loop, or on an executor's threads; never as part of a task's step.
 
-Some interpreters forbid stepping a task within another's step, and workflow code steps tasks of its own. This file must
-never know what a step is for.
+Some interpreters forbid stepping a task within another's step, and workflow code steps tasks of its own: a task that has
+but one thing to do steps aside for it, the rest is done in plain callbacks. This file must never know what a step is for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import threading
 from asyncio import events
@@ -81,9 +82,22 @@ class Driver:
             self._settle_in(loop)
         if self._executor is not None:
             return await self._on_thread(loop, name, steps)
+        if len(steps) == 1:
+            return self._beside(loop, name, steps[0])
         turn = _Turn(name, steps, loop.create_future())
         loop.call_soon(self._go, turn)
         return await turn.done
+
+    def _beside(self, loop: asyncio.AbstractEventLoop, name: str, step: Step) -> Completion | None:
+        """Do a step at once. The task in whose midst this is steps aside meanwhile, as if it waited."""
+        task = asyncio.current_task(loop)
+        if task is None:
+            return self._step(step, name)
+        asyncio._leave_task(loop, task)
+        try:
+            return contextvars.copy_context().run(self._step, step, name)
+        finally:
+            asyncio._enter_task(loop, task)
 
     def _settle_in(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
