@@ -17,10 +17,16 @@ from tenuto.converter import (
     DefaultFailureConverter,
     DefaultPayloadConverter,
     EncodingPayloadConverter,
+    ExternalStorage,
     JSONPlainPayloadConverter,
     PayloadCodec,
     PayloadConverter,
     SerializationContext,
+    StorageDriver,
+    StorageDriverActivityInfo,
+    StorageDriverClaim,
+    StorageDriverRetrieveContext,
+    StorageDriverStoreContext,
     WithSerializationContext,
 )
 from tenuto.exceptions import ActivityError, ApplicationError
@@ -188,6 +194,59 @@ def test_a_replay_opens_no_payloads_that_the_code_makes_again_itself() -> None:
         assert sorted(codec.opened[:5]) == [b'"-"', b'"a"', b'"b"', b'"cd"', b'"f"']
 
     asyncio.run(run())
+
+
+class Shelf(StorageDriver):
+    """Keeps everything, and remembers under what."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, common.Payload] = {}
+        self.targets: list[tuple[str, bool, str | None]] = []
+
+    def name(self) -> str:
+        return "shelf"
+
+    async def store(
+        self, context: StorageDriverStoreContext, payloads: Sequence[common.Payload]
+    ) -> list[StorageDriverClaim]:
+        target = context.target
+        assert target is not None
+        kind = "activity" if isinstance(target, StorageDriverActivityInfo) else "workflow"
+        self.targets.append((f"{kind} {target.id}", target.run_id is not None, target.type))
+        claims = []
+        for payload in payloads:
+            self.kept[str(len(self.kept))] = payload
+            claims.append(StorageDriverClaim({"key": str(len(self.kept) - 1)}))
+        return claims
+
+    async def retrieve(
+        self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
+    ) -> list[common.Payload]:
+        return [self.kept[claim.claim_data["key"]] for claim in claims]
+
+
+def test_drivers_are_told_what_they_keep_payloads_for() -> None:
+    shelf = Shelf()
+
+    async def run() -> None:
+        storage = ExternalStorage(drivers=[shelf], payload_size_threshold=0)
+        converter = DataConverter(external_storage=storage)
+        async with await WorkflowEnvironment.start_time_skipping(data_converter=converter) as env:
+            worker = Worker(
+                env.client, task_queue="q", workflows=[Speaks, Listens], activities=[echo, refuse]
+            )
+            async with worker, asyncio.timeout(30):
+                await env.client.start_workflow(Listens.run, "x", id="other", task_queue="q")
+                await env.client.execute_workflow(Speaks.run, "-", id="speaks", task_queue="q")
+
+    asyncio.run(run())
+    own = ("workflow speaks", True, "Speaks")
+    assert shelf.targets[:2] == [("workflow other", False, "Listens"), ("workflow speaks", False, "Speaks")]
+    assert shelf.targets[2:4] == [own, own]  # an activity's argument and its result
+    assert ("workflow child", False, "Listens") in shelf.targets  # its argument
+    assert ("workflow child", False, None) in shelf.targets  # a signal
+    assert ("workflow speaks", True, None) in shelf.targets  # the child's result, which the parent reads
+    assert ("workflow other", True, "Listens") in shelf.targets
 
 
 class MadeOtherwise(AsyncActivityHandle):

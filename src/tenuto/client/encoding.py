@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tenuto.common import HeaderCodecBehavior, Priority, RetryPolicy, VersioningOverride
 from tenuto.converter import (
     ActivitySerializationContext,
+    StorageDriverWorkflowInfo,
     WorkflowSerializationContext,
     encode_search_attributes,
 )
@@ -132,9 +133,13 @@ async def headers_proto(client: ClientCore, headers: HeaderMap) -> common.Header
     return made
 
 
-def for_workflow(client: ClientCore, workflow_id: str) -> DataConverter:
+def for_workflow(client: ClientCore, workflow_id: str, workflow_type: str | None = None) -> DataConverter:
     """The client's converter, knowing which workflow it serves."""
     context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=workflow_id)
+    if workflow_type is not None and client.data_converter.external_storage is not None:
+        context = context.stored_under(
+            StorageDriverWorkflowInfo(namespace=client.namespace, id=workflow_id, type=workflow_type)
+        )
     return client.data_converter.with_context(context)
 
 

@@ -209,7 +209,7 @@ class ScheduleActionStartWorkflow(ScheduleAction):
         self.priority = Priority.from_proto(info.priority)
 
     async def _to_proto(self, client: ClientCore) -> schedule.ScheduleAction:
-        converter = encoding.for_workflow(client, self.id)
+        converter = encoding.for_workflow(client, self.id, self.workflow)
         info = workflow_protos.NewWorkflowExecutionInfo(
             workflow_id=self.id,
             workflow_type=common.WorkflowType(name=self.workflow),

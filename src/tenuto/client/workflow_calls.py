@@ -46,7 +46,7 @@ async def start_fields(
     client: ClientCore, asked: StartWorkflowInput | UpdateWithStartStartWorkflowInput
 ) -> dict[str, Any]:
     """The fields that every way to start a workflow has."""
-    converter = encoding.for_workflow(client, asked.id)
+    converter = encoding.for_workflow(client, asked.id, asked.workflow)
     fields = {
         "namespace": client.namespace,
         "workflow_id": asked.id,
@@ -135,7 +135,7 @@ class WorkflowCalls(OutboundInterceptor):
     async def _signal_with_start(
         self, input: StartWorkflowInput, fields: dict[str, Any]
     ) -> WorkflowHandle[Any, Any]:
-        converter = encoding.for_workflow(self._client, input.id)
+        converter = encoding.for_workflow(self._client, input.id, input.workflow)
         answer = await self._client._call(
             "SignalWithStartWorkflowExecution",
             ws.SignalWithStartWorkflowExecutionRequest(

@@ -5,13 +5,24 @@ This file must never import protocol messages.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 
 class SerializationContext(ABC):  # noqa: B024 - a family's name
     """What a value belongs to. The side that encodes and the side that decodes are told the same."""
+
+    storage_target: ClassVar[Any] = None
+    """What external storage keeps the value under, if that is known better than the context says. Only for the side that
+    encodes, and no part of the context's value."""
+
+    def stored_under(self, target: object) -> Self:
+        """The same context with another `storage_target`."""
+        told = copy.copy(self)
+        object.__setattr__(told, "storage_target", target)
+        return told
 
 
 @dataclass(frozen=True)

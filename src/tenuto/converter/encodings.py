@@ -81,6 +81,10 @@ class BinaryPlainPayloadConverter(EncodingPayloadConverter):
         return bytearray(payload.data) if type_hint is bytearray else payload.data
 
 
+class StoredElsewhereError(RuntimeError):
+    """A payload is in an external storage that is not known here."""
+
+
 def _asks_for_message(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, Message)
 
@@ -122,7 +126,7 @@ class JSONProtoPayloadConverter(EncodingPayloadConverter):
 
     def from_payload(self, payload: common.Payload, type_hint: type | None = None) -> Any:
         if payload.external_payloads and not _asks_for_message(type_hint):
-            raise RuntimeError(
+            raise StoredElsewhereError(
                 "[TMPRL1105] Detected externally stored payload(s) but external storage is not configured."
             )
         message = _message_type(payload, type_hint)()

@@ -18,6 +18,7 @@ from tenuto.converter.encodings import (
     EncodingPayloadConverter,
     JSONPlainPayloadConverter,
     JSONProtoPayloadConverter,
+    StoredElsewhereError,
     null_payload,
 )
 from tenuto.converter.transfer import transfer_of
@@ -114,6 +115,8 @@ class CompositePayloadConverter(PayloadConverter, WithSerializationContext):
             if transfer is None:
                 return converter.from_payload(payload, hint)
             return transfer.from_transfer_type(converter.from_payload(payload, transfer.transfer_type), hint)
+        except StoredElsewhereError:
+            raise
         except RuntimeError as error:
             raise RuntimeError(
                 f"Payload at index {index} with encoding {encoding.decode()} could not be converted"

@@ -279,6 +279,9 @@ def refuse_references(payloads: Sequence[common.Payload]) -> None:
 
 
 def _target_of(context: SerializationContext) -> StorageTarget | None:
+    if context.storage_target is not None:
+        known: StorageTarget = context.storage_target
+        return known
     if isinstance(context, WorkflowSerializationContext):
         return StorageDriverWorkflowInfo(namespace=context.namespace, id=context.workflow_id)
     if isinstance(context, ActivitySerializationContext):

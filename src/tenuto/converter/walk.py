@@ -298,10 +298,10 @@ async def _by_context(
     outward: bool,
 ) -> None:
     search = _found(messages, headers, context_of if converter.wants_context else None)
-    groups: dict[SerializationContext | None, list[_Slot]] = {}
+    groups: dict[tuple[SerializationContext | None, Any], list[_Slot]] = {}
     for slot in search.slots:
-        groups.setdefault(slot.context, []).append(slot)
-    for context, slots in groups.items():
+        groups.setdefault((slot.context, getattr(slot.context, "storage_target", None)), []).append(slot)
+    for (context, _), slots in groups.items():
         told = converter if context is None else converter.with_context(context)
         await _code(slots, told.encode_payloads if outward else told.decode_payloads)
     search.wrap_again()

@@ -18,7 +18,12 @@ from tenuto.activity import logger as activity_logger
 from tenuto.activity.context import current
 from tenuto.activity.flag import Flag
 from tenuto.common import MetricMeter, RawValue
-from tenuto.converter import ActivitySerializationContext, decode_message
+from tenuto.converter import (
+    ActivitySerializationContext,
+    StorageDriverActivityInfo,
+    StorageDriverWorkflowInfo,
+    decode_message,
+)
 from tenuto.converter.hints import fitting_hints
 from tenuto.exceptions import ApplicationError, is_cancelled_exception
 from tenuto.wire import failure
@@ -409,18 +414,19 @@ class Activities:
     # ---- converters that know whose payloads they convert -------------------------------------------------------------
 
     def _remote_converter(self, task: Task) -> DataConverter:
-        inside = task.HasField("workflow_execution")
-        return self._converter.with_context(
-            ActivitySerializationContext(
-                namespace=(task.workflow_namespace or self.namespace) if inside else self.namespace,
-                activity_id=task.activity_id,
-                activity_type=task.activity_type.name,
-                activity_task_queue=self.task_queue,
-                workflow_id=task.workflow_execution.workflow_id if inside else None,
-                workflow_type=task.workflow_type.name if inside else None,
-                is_local=False,
-            )
+        inside = bool(task.workflow_execution.workflow_id)
+        context = ActivitySerializationContext(
+            namespace=(task.workflow_namespace or self.namespace) if inside else self.namespace,
+            activity_id=task.activity_id,
+            activity_type=task.activity_type.name,
+            activity_task_queue=self.task_queue,
+            workflow_id=task.workflow_execution.workflow_id if inside else None,
+            workflow_type=task.workflow_type.name if inside else None,
+            is_local=False,
         )
+        if self._converter.external_storage is not None:
+            context = context.stored_under(_storage_target(context, task))
+        return self._converter.with_context(context)
 
     def _local_converter(self, asked: LocalAttempt) -> DataConverter:
         return self._converter.with_context(
@@ -434,6 +440,24 @@ class Activities:
                 is_local=True,
             )
         )
+
+
+def _storage_target(
+    context: ActivitySerializationContext, task: Task
+) -> StorageDriverWorkflowInfo | StorageDriverActivityInfo:
+    if context.workflow_id is None:
+        return StorageDriverActivityInfo(
+            namespace=context.namespace,
+            id=context.activity_id,
+            run_id=task.activity_run_id or None,
+            type=context.activity_type,
+        )
+    return StorageDriverWorkflowInfo(
+        namespace=context.namespace,
+        id=context.workflow_id,
+        run_id=task.workflow_execution.run_id,
+        type=context.workflow_type,
+    )
 
 
 class _Cancel:

@@ -256,7 +256,7 @@ class RemoteAttempt(Attempt):
 
     def make_info(self) -> Info:
         told = self.told
-        execution = told.workflow_execution if told.HasField("workflow_execution") else None
+        execution = told.workflow_execution if told.workflow_execution.workflow_id else None
         details: Sequence[Any] = []
         if told.HasField("heartbeat_details"):
             details = self.converter.payload_converter.from_payloads(told.heartbeat_details.payloads)

@@ -13,6 +13,7 @@ from tenuto.converter import (
     ActivitySerializationContext,
     NexusSerializationContext,
     SerializationContext,
+    StorageDriverWorkflowInfo,
     WorkflowSerializationContext,
 )
 from tenuto.run.local_activity import MARKER_NAME
@@ -24,11 +25,18 @@ if TYPE_CHECKING:
 class Contexts:
     """The contexts of one run. It remembers what was scheduled, because what became of that does not repeat its names."""
 
-    __slots__ = ("_namespace", "_own", "_scheduled", "_task_queue", "_workflow_type")
+    __slots__ = ("_namespace", "_own", "_result", "_scheduled", "_task_queue", "_workflow_type")
 
-    def __init__(self, namespace: str, workflow_id: str, workflow_type: str, task_queue: str) -> None:
+    def __init__(
+        self, namespace: str, workflow_id: str, workflow_type: str, task_queue: str, run_id: str
+    ) -> None:
         self._namespace = namespace
-        self._own = WorkflowSerializationContext(namespace=namespace, workflow_id=workflow_id)
+        own = WorkflowSerializationContext(namespace=namespace, workflow_id=workflow_id)
+        self._own = own.stored_under(
+            StorageDriverWorkflowInfo(namespace=namespace, id=workflow_id, run_id=run_id, type=workflow_type)
+        )
+        self._result = self._own
+        """Of how it ends: what a child gives its parent is stored with the parent, whose replays read it."""
         self._workflow_type = workflow_type
         self._task_queue = task_queue
         self._scheduled: dict[int, SerializationContext] = {}
@@ -38,6 +46,8 @@ class Contexts:
         """The context of what is inside; None: that of what it is inside of."""
         kind: Any = message
         name = message.DESCRIPTOR.name
+        if name in _ANSWERS:
+            return self._own
         if name == "Command":
             chosen = kind.WhichOneof("attributes")
             find = _COMMANDS.get(chosen)
@@ -48,6 +58,18 @@ class Contexts:
         return None
 
     def _of_event(self, event_id: int, chosen: str, told: Any) -> SerializationContext:
+        if (
+            chosen == "workflow_execution_started_event_attributes"
+            and told.parent_workflow_execution.workflow_id
+        ):
+            parent = told.parent_workflow_execution
+            self._result = self._own.stored_under(
+                StorageDriverWorkflowInfo(
+                    namespace=told.parent_workflow_namespace or self._namespace,
+                    id=parent.workflow_id,
+                    run_id=parent.run_id,
+                )
+            )
         begins = _BEGINNINGS.get(chosen)
         if begins is not None:
             made = self._scheduled[event_id] = begins(self, told)
@@ -73,7 +95,7 @@ class Contexts:
             workflow_id=self._own.workflow_id,
             workflow_type=self._workflow_type,
             is_local=local,
-        )
+        ).stored_under(self._own.storage_target)
 
     def _marker(self, told: Any) -> SerializationContext:
         if told.marker_name != MARKER_NAME:
@@ -82,7 +104,14 @@ class Contexts:
         return self._activity_named(read["activity_id"], read["activity_type"], self._task_queue, local=True)
 
     def _child(self, told: Any) -> SerializationContext:
-        return self._workflow(told.workflow_id)
+        return self._workflow(told.workflow_id).stored_under(
+            StorageDriverWorkflowInfo(
+                namespace=self._namespace, id=told.workflow_id, type=told.workflow_type.name
+            )
+        )
+
+    def _end(self, told: Any) -> SerializationContext:
+        return self._result
 
     def _target(self, told: Any) -> SerializationContext:
         named = told.execution if "execution" in told.DESCRIPTOR.fields_by_name else told.workflow_execution
@@ -91,7 +120,7 @@ class Contexts:
     def _operation(self, told: Any) -> SerializationContext:
         return NexusSerializationContext(
             endpoint=told.endpoint, service=told.service, operation=told.operation
-        )
+        ).stored_under(self._own.storage_target)
 
     def _workflow(self, workflow_id: str) -> SerializationContext:
         return WorkflowSerializationContext(namespace=self._namespace, workflow_id=workflow_id)
@@ -99,7 +128,17 @@ class Contexts:
 
 _Find = Callable[[Contexts, Any], SerializationContext]
 
+_ANSWERS = frozenset(
+    {
+        "RespondQueryTaskCompletedRequest",
+        "RespondWorkflowTaskCompletedRequest",
+        "RespondWorkflowTaskFailedRequest",
+    }
+)
 _COMMANDS: dict[str | None, _Find] = {
+    "complete_workflow_execution_command_attributes": Contexts._end,
+    "fail_workflow_execution_command_attributes": Contexts._end,
+    "cancel_workflow_execution_command_attributes": Contexts._end,
     "schedule_activity_task_command_attributes": Contexts._activity,
     "record_marker_command_attributes": Contexts._marker,
     "start_child_workflow_execution_command_attributes": Contexts._child,

@@ -49,11 +49,11 @@ class Payloads:
             made.application_failure_info.type = type(error).__name__
         return made
 
-    def contexts(self, workflow_id: str, workflow_type: str, task_queue: str) -> Contexts | None:
+    def contexts(self, workflow_id: str, workflow_type: str, task_queue: str, run_id: str) -> Contexts | None:
         """For the other methods, one for each run; None when nobody asks for them."""
         if not self._converter.wants_context:
             return None
-        return Contexts(self._namespace, workflow_id, workflow_type, task_queue)
+        return Contexts(self._namespace, workflow_id, workflow_type, task_queue, run_id)
 
     async def decode_task(
         self,

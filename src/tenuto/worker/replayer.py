@@ -194,7 +194,9 @@ class Replayer:
         if self._payloads.encoded:
             events = _copied(events)
             started = events[0].workflow_execution_started_event_attributes
-            contexts = self._payloads.contexts(history.workflow_id, workflow_type, started.task_queue.name)
+            contexts = self._payloads.contexts(
+                history.workflow_id, workflow_type, started.task_queue.name, run_id
+            )
             await self._payloads.decode_events(events, history.workflow_id, contexts)
         activations = cut(events, replay_until=sys.maxsize)
         if not activations:

@@ -246,7 +246,9 @@ class Runs:
         workflow_id, workflow_type = task.workflow_execution.workflow_id, task.workflow_type.name
         contexts = cached.contexts if cached is not None else None
         if cached is None:
-            contexts = self._payloads.contexts(workflow_id, workflow_type, self._task_queue)
+            contexts = self._payloads.contexts(
+                workflow_id, workflow_type, self._task_queue, task.workflow_execution.run_id
+            )
         seen = [event for activation in activations for event in activation.events]
         try:
             await self._payloads.decode_task(task, seen, contexts)
