@@ -41,6 +41,15 @@ def test_it_starts_in_less_than_a_tenth_of_a_second() -> None:
     assert asyncio.run(run()) < 0.1
 
 
+def test_a_worker_and_a_start_that_name_no_queue_meet() -> None:
+    async def scene() -> None:
+        async with await WorkflowEnvironment.start_time_skipping() as env:
+            async with env.worker(workflows=[flows.Slow]):
+                assert await env.client.execute_workflow(flows.Slow.run, 5) == "all done"
+
+    asyncio.run(scene())
+
+
 def test_time_jumps_while_a_result_is_waited_for() -> None:
     async def scene(env: WorkflowEnvironment) -> None:
         assert abs(await _ahead(env)) < 0.01

@@ -227,7 +227,6 @@ class WorkflowEnvironment:
         self._world = world
         self._runner: asyncio.Runner | None = None
         self._listener: Any = None
-        self._workers = 0
         self.address: str | None = None
         """``host:port`` where other processes reach the service, if it listens."""
 
@@ -329,17 +328,14 @@ class WorkflowEnvironment:
     def worker(self, *, task_queue: str | None = None, **options: Any) -> Worker:
         """A worker of the environment's client: ``async with env.worker(workflows=[...], activities=[...]):``.
 
-        ``task_queue`` None: one of its own, which workflows started without a queue from `client` go to, too, when the
-        client has it as its default; else ``worker.task_queue`` names it. ``options`` are those of `Worker`. Warns of
-        calls in the workflows' code that the determinism guard would refuse.
+        ``task_queue`` None: the one that workflows started without a queue from `client` go to. ``options`` are those of
+        `Worker`. Warns of calls in the workflows' code that the determinism guard would refuse.
         """
         from tenuto.testing.checking import warn_of
         from tenuto.worker.worker import Worker
 
         warn_of(options.get("workflows", ()))
-        self._workers += 1
-        default = self._client.config().get("default_task_queue")
-        queue = task_queue or default or f"test-{self._workers}"
+        queue = task_queue or self._client.config().get("default_task_queue") or "default"
         return Worker(self._client, task_queue=queue, **options)
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
