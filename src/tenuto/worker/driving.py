@@ -110,8 +110,8 @@ class Driver:
     def drop(self, run: Run, stalled: bool = False) -> None:
         """Take a run down, soon. ``stalled``: its code may still be at it."""
         if self._executor is not None:
-            if not stalled:
-                self._executor.submit(run.evict)
+            if not stalled and self._loop is not None and not self._loop.is_closed():
+                self._loop.run_in_executor(self._executor, run.evict)
         elif self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon(self._evict, run)
 
@@ -196,7 +196,7 @@ class Driver:
             _tell(loop, turn.finish, error)
 
         assert self._executor is not None
-        self._executor.submit(work)
+        loop.run_in_executor(self._executor, work)  # a loop with executors of its own kind knows how to use them
         return await turn.done
 
 

@@ -100,4 +100,5 @@ async def in_thread(executor: Executor, call: ThreadCall) -> Any:
     Raises `concurrent.futures.BrokenExecutor`, and whatever the call raises.
     """
     context = contextvars.copy_context()
-    return await asyncio.wrap_future(executor.submit(context.run, call))
+    # Through the loop: a loop with executors of its own kind (Trio's) knows how to wait for them.
+    return await asyncio.get_running_loop().run_in_executor(executor, context.run, call)

@@ -165,8 +165,8 @@ class SharedProcesses:
         token = work.info.task_token or f"{work.info.workflow_run_id}/{work.info.activity_id}".encode()
         sender = await state.register_heartbeater(token, attempt.beat_from_elsewhere)
         try:
-            future = executor.submit(_call, work, cancelled, self._shutdown, sender, token)
-            return await asyncio.wrap_future(future)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(executor, _call, work, cancelled, self._shutdown, sender, token)
         finally:
             await state.unregister_heartbeater(token)
 
