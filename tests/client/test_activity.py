@@ -1,6 +1,7 @@
 """Activities without a workflow, on a server of the protocol."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -119,3 +120,14 @@ def test_standalone_activities_live_on_a_real_server() -> None:
 
     with real_server() as address:
         asyncio.run(scene(address))
+
+
+def test_an_activity_cannot_start_in_the_past() -> None:
+    async def scene() -> None:
+        client = await Client.connect("localhost:1", lazy=True)
+        with pytest.raises(ValueError, match="start_delay must be non-negative"):
+            await client.start_activity(
+                "a", id="a", task_queue="q", start_to_close_timeout=1, start_delay=timedelta(seconds=-1)
+            )
+
+    asyncio.run(scene())

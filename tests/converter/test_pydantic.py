@@ -84,6 +84,11 @@ def test_values_that_do_not_fit_are_refused() -> None:
         converter.from_payload(converter.to_payload("x"), Cat)
 
 
+def test_a_number_of_hints_to_keep_is_not_negative() -> None:
+    with pytest.raises(ValueError, match="max_cached_type_adapters cannot be negative"):
+        PydanticPayloadConverter(max_cached_type_adapters=-1)
+
+
 def test_the_data_converter_is_ready() -> None:
     payloads = asyncio.run(pydantic_data_converter.encode([ZOO]))
     assert asyncio.run(pydantic_data_converter.decode(payloads, [Zoo])) == [ZOO]

@@ -118,7 +118,7 @@ def test_references_without_storage_are_refused_by_code() -> None:
         asyncio.run(DataConverter.default.decode(payloads))
     with pytest.raises(RuntimeError) as caught:
         DataConverter.default.payload_converter.from_payloads(payloads)
-    assert "TMPRL1105" in str(caught.value.__cause__)
+    assert "TMPRL1105" in str(caught.value)
     with pytest.raises(ValueError, match="No driver found with name 'shelf'"):
         asyncio.run(with_storage(Shelf("other")).decode(payloads))
     payloads[0].data = b"{"

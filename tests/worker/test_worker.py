@@ -36,6 +36,7 @@ from tests.worker.programs import (
     quadruple,
     thread_name,
 )
+from tests.worker.test_nexus import ShopHandler
 
 # ---- running ---------------------------------------------------------------------------------------------------------
 
@@ -119,6 +120,9 @@ async def test_too_few_threads_for_the_slots_are_warned_of(client: Client) -> No
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             Worker(client, task_queue="q", **asked)  # nobody asked for that many
+        nexus: dict[str, Any] = {"nexus_service_handlers": [ShopHandler()], "nexus_task_executor": executor}
+        with pytest.warns(UserWarning, match="max_concurrent_nexus_tasks is 6 but nexus_task_executor"):
+            Worker(client, task_queue="q", max_concurrent_nexus_tasks=6, **nexus)
 
 
 @story

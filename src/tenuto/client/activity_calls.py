@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from tenuto import ambient
@@ -53,6 +54,8 @@ class ActivityCalls(OutboundInterceptor):
 
     async def start_activity(self, input: StartActivityInput) -> ActivityHandle[Any]:
         client = self._client
+        if input.start_delay is not None and input.start_delay < timedelta(0):
+            raise ValueError("start_delay must be non-negative")
         converter = encoding.for_activity(client, input.id, input.activity_type, input.task_queue)
         request = ws.StartActivityExecutionRequest(
             namespace=client.namespace,

@@ -40,8 +40,11 @@ class PydanticJSONPlainPayloadConverter(EncodingPayloadConverter):
     def __init__(
         self, to_json_options: ToJsonOptions | None = None, *, max_cached_type_adapters: int | None = 1024
     ) -> None:
-        """``max_cached_type_adapters``: how many hints are kept ready to be read, None for all."""
+        """``max_cached_type_adapters``: how many hints are kept ready to be read, None for all. Raises ValueError
+        below 0."""
         super().__init__()
+        if max_cached_type_adapters is not None and max_cached_type_adapters < 0:
+            raise ValueError("max_cached_type_adapters cannot be negative")
         self._options = to_json_options
         self._adapter = lru_cache(maxsize=max_cached_type_adapters)(TypeAdapter)
 
