@@ -58,7 +58,8 @@ def _run(code: CodeType, module: ModuleType, runner: asyncio.Runner) -> None:
     if code.co_flags & inspect.CO_COROUTINE:
 
         async def piece() -> None:
-            await eval(code, vars(module))
+            async with asyncio.timeout(60):
+                await eval(code, vars(module))
 
         runner.run(piece())
     else:
