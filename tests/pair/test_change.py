@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from tenuto import workflow
 from tenuto.workflow import NondeterminismError
 from tests.pair.support import Play
@@ -103,3 +105,28 @@ def test_a_patch_still_needed_cannot_be_taken_out() -> None:
     play.world.pass_time(5 * 10**9)
     made = play.task()
     assert made.failure is not None and "MarkerRecorded" in str(made.failure.error)
+
+
+@workflow.defn
+class Decided:
+    @workflow.run
+    async def run(self) -> bool:
+        return workflow.patched("p")
+
+
+def _notes(_: Any) -> bool:
+    workflow.upsert_memo({"asked": True})
+    return True
+
+
+@pytest.mark.parametrize(
+    ("decide", "told"),
+    [
+        (lambda _: "yes", "Patch activation callback must return true or false"),
+        (_notes, "While in read-only function, action attempted: upsert memo (in a patch activation callback)"),
+    ],
+)
+def test_whoever_decides_about_a_patch_only_decides(decide: Any, told: str) -> None:
+    play = Play(Decided, on_patch=decide).start()
+    play.task()
+    assert told in play.failures[0]

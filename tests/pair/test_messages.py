@@ -212,3 +212,67 @@ def test_a_signal_that_cannot_be_read_is_dropped_and_the_log_says_whose_it_was(
     record = next(record for record in caplog.records if "dropping the signal" in record.getMessage())
     assert "'workflow_type': 'Counted'" in record.getMessage()
     assert vars(record)["temporal_workflow"]["workflow_id"] == "w"
+
+
+@workflow.defn
+class Careless:
+    """Its readers do what only the workflow may do."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.query
+    async def begins_a_task(self) -> str:
+        task = asyncio.create_task(asyncio.sleep(0))
+        return str(task)
+
+    @workflow.query
+    async def waits(self) -> str:
+        await workflow.wait_condition(lambda: True)
+        return "waited"
+
+    @workflow.query
+    async def listens_for_seeds(self) -> str:
+        workflow.register_random_seed_callback(lambda seed: None)
+        return "listens"
+
+    @workflow.update
+    async def change(self) -> str:
+        return "changed"
+
+    @change.validator
+    def check(self) -> None:
+        self.task = asyncio.ensure_future(asyncio.sleep(0))
+
+
+@pytest.mark.parametrize(
+    ("query", "attempted"),
+    [
+        ("begins_a_task", "schedule task"),
+        ("waits", "wait condition"),
+        ("listens_for_seeds", "register random seed callback"),
+    ],
+)
+def test_a_query_leaves_nothing_behind(query: str, attempted: str) -> None:
+    play = Play(Careless).start()
+    play.task()
+    told = play.query(query)
+    assert told == f"failed: While in read-only function, action attempted: {attempted} (in a query)"
+    assert play.run is not None and len(play.run.core.loop.pending()) == 1
+
+
+def test_a_validator_that_begins_a_task_fails_the_workflow_task() -> None:
+    play = Play(Careless).start()
+    play.task()
+    play.update("change")
+    play.task()
+    assert "schedule task (in an update validator)" in play.failures[0]
+
+
+def test_too_many_arguments_are_told_of_as_such() -> None:
+    play = Play(Box).start()
+    play.task()
+    play.update("add", 1, "two")
+    play.until_quiet()
+    assert "takes 2 positional arguments but 3 were given" in play.outcome()

@@ -205,7 +205,7 @@ class Context(Runtime):
     # ---- chance -----------------------------------------------------------------------------------------------------
 
     def random(self) -> Random:
-        self.core.check("draw a random number")
+        self.core.check("random")
         return self.core.rng
 
     def new_random(self, name: str | None) -> Random:
@@ -223,6 +223,7 @@ class Context(Runtime):
         return self.core.seed
 
     def on_random_seed(self, callback: Callable[[int], object]) -> None:
+        self.core.check("register random seed callback")
         self._seed_callbacks.append(callback)
 
     def reseed(self, seed: int) -> None:
@@ -256,7 +257,13 @@ class Context(Runtime):
         if use and not deprecated and not core.replaying and core.options.on_patch is not None:
             from tenuto.workflow.facts import PatchActivationInput
 
-            use = core.options.on_patch(PatchActivationInput(core.info, patch_id))
+            core.read_only = "a patch activation callback"
+            try:
+                use = core.options.on_patch(PatchActivationInput(core.info, patch_id))
+            finally:
+                core.read_only = ""
+            if not isinstance(use, bool):
+                raise TypeError("Patch activation callback must return true or false")
         core.patched[patch_id] = use
         if use:
             patch.ask(core, patch_id, deprecated)
@@ -281,7 +288,7 @@ class Context(Runtime):
     async def wait_condition(
         self, predicate: Callable[[], bool], timeout: float | None, timeout_summary: str | None
     ) -> None:
-        self.core.check_wait("wait for a condition")
+        self.core.check_wait("wait condition")
         future: asyncio.Future[None] = self.core.loop.create_future()
         self.core.loop.conditions.append((predicate, future))
         if timeout is None:

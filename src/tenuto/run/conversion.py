@@ -37,13 +37,11 @@ class Conversion:
         return self.payload_converter.to_payloads([value])[0]
 
     def decode(self, payloads: Sequence[common.Payload], types: Sequence[Any] | None) -> list[Any]:
-        """Values with the hints that there are: none for what was sent beyond the declared parameters."""
+        """Values with the hints that there are: none at all when more was sent than there are parameters, so that the error
+        tells of that."""
         if not payloads:
             return []
-        hints: list[Any] | None = None
-        if types is not None:
-            hints = list(types[: len(payloads)])
-            hints += [Any] * (len(payloads) - len(hints))
+        hints = list(types[: len(payloads)]) if types is not None and len(payloads) <= len(types) else None
         return self.payload_converter.from_payloads(payloads, hints)
 
     def decode_result(self, payloads: Sequence[common.Payload], hint: Any) -> Any:

@@ -177,7 +177,14 @@ class Core(Conversion):
         if self.evicted:
             raise Evicted
         if self.read_only:
-            raise ReadOnlyContextError(f"While in {self.read_only}, action attempted: {doing}")
+            raise ReadOnlyContextError(
+                f"While in read-only function, action attempted: {doing} (in {self.read_only})"
+            )
+
+    def check_task(self) -> None:
+        """Raises where no task may be begun: it would outlive the query or the validator, and no replay would know of it."""
+        if self.read_only and not self.evicted:
+            self.check("schedule task")
 
     def check_wait(self, doing: str) -> None:
         """`check` for what waits. While the run is taken down that waits for good instead of raising: code that swallows

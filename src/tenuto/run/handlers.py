@@ -167,7 +167,7 @@ class Handlers:
             number = self._begin(job.name, definition.unfinished_policy, job.id)
             wanted = self._update_input(definition, job)
             if job.validate and definition.validator is not None:
-                self.core.read_only = "update validator"
+                self.core.read_only = "an update validator"
                 try:
                     self.core.inbound.handle_update_validator(wanted)
                 finally:

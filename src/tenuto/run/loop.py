@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tenuto._loop import Callback, DeterministicLoop
+from tenuto.workflow.errors import ReadOnlyContextError
 
 if TYPE_CHECKING:
     from tenuto.workflow._runtime import Runtime
@@ -35,6 +36,7 @@ class Timers(Protocol):
     def start_timer(self, seconds: float, handle: asyncio.TimerHandle) -> None: ...
     def cancel_timer(self, handle: asyncio.TimerHandle) -> None: ...
     def seconds(self) -> float: ...
+    def check_task(self) -> None: ...
 
 
 class _Still:
@@ -47,6 +49,7 @@ class _Still:
 
     def start_timer(self, seconds: float, handle: asyncio.TimerHandle) -> None: ...
     def cancel_timer(self, handle: asyncio.TimerHandle) -> None: ...
+    def check_task(self) -> None: ...
     def seconds(self) -> float:
         return self._seconds
 
@@ -105,6 +108,11 @@ class RunLoop(DeterministicLoop):
         self.conditions = waiting
 
     def create_task(self, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        try:
+            self._timers.check_task()
+        except ReadOnlyContextError:
+            coro.close()
+            raise
         task = super().create_task(coro, **kwargs)
         self.keep(task)
         return task

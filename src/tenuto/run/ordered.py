@@ -1,7 +1,8 @@
-"""``asyncio.wait`` and ``asyncio.as_completed`` inside workflows: the same order in every replay.
+"""``asyncio.wait``, ``asyncio.as_completed`` and ``asyncio.TaskGroup`` inside workflows: the same order in every replay.
 
 asyncio keeps what is waited for in sets, whose order is that of memory addresses. Inside a workflow the calls go to
-`tenuto.workflow`, and the sets that come out iterate in the order in which their tasks were made. Outside, nothing changes.
+`tenuto.workflow`, and the sets that come out iterate in the order in which their tasks were made; a group cancels its tasks
+in that order, too. Outside, nothing changes.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from asyncio import events, tasks
 from collections.abc import Callable, Iterable, Iterator
-from functools import update_wrapper
+from functools import update_wrapper, wraps
 from typing import Any
 
 _running_loop = events._get_running_loop
 _std_wait = asyncio.wait
 _std_as_completed = asyncio.as_completed
+_std_group_init = asyncio.TaskGroup.__init__
 
 
 class OrderedTasks(set[Any]):
@@ -31,6 +33,14 @@ class OrderedTasks(set[Any]):
     def add(self, future: Any) -> None:
         self._order[future] = None
         super().add(future)
+
+    def discard(self, future: Any) -> None:
+        self._order.pop(future, None)
+        super().discard(future)
+
+    def remove(self, future: Any) -> None:
+        super().remove(future)
+        del self._order[future]
 
     def pop(self) -> Any:
         for future in self:
@@ -73,8 +83,15 @@ def _as_completed(fs: Any, *, timeout: Any = None) -> Any:
     return workflow.as_completed(in_order(fs), timeout=timeout)
 
 
+@wraps(_std_group_init)
+def _group_init(self: Any, *args: Any, **options: Any) -> None:
+    _std_group_init(self, *args, **options)
+    if hasattr(_running_loop(), "tenuto_runtime"):
+        self._tasks = OrderedTasks()
+
+
 def install(put: Callable[[Any, str, Any], None]) -> None:
-    """Replace both, through ``put(module, name, function)``."""
+    """Replace all, through ``put(holder, name, function)``."""
     if asyncio.wait is not _std_wait:
         return
     for name, function, was in (
@@ -84,6 +101,7 @@ def install(put: Callable[[Any, str, Any], None]) -> None:
         update_wrapper(function, was)
         put(asyncio, name, function)
         put(tasks, name, function)
+    put(asyncio.TaskGroup, "__init__", _group_init)
 
 
 def uninstall() -> None:

@@ -184,9 +184,9 @@ class Run:
                 return built_in
             answers: list[QueryAnswer] = []
             core.in_query = True
-            core.read_only = "query"
             try:
                 self.handlers.query(asked, query_id, answers)
+                core.read_only = "a query"
                 core.loop.drain(None, None)
             finally:
                 core.read_only = ""
@@ -338,11 +338,6 @@ class Run:
         core.started = event.workflow_execution_started_event_attributes
         core.make_info = lambda: info_of(core, event, first_task_at)
         core.seed_text = core.started.original_execution_run_id or self.options.run_id
-        core.inbound = Inbound(core, self.handlers)
-        core.outbound = Outbound(core)
-        for made in reversed(self.options.interceptors):
-            core.inbound = made(core.inbound)
-        core.inbound.init(core.outbound)
         core.jobs.append(self._start_main)
 
     def _admit(self, event: history.HistoryEvent) -> None:
@@ -399,7 +394,7 @@ class Run:
 
     def _run_jobs(self) -> None:
         core, outcome = self.core, self.outcome
-        self._remember()
+        self._remember(bool(self._signals))
         begun = bool(self._signals or core.jobs or core.local_jobs)
         if begun:
             core.activation_index = 1
@@ -443,9 +438,9 @@ class Run:
                 if not machine.given:
                     core.local_starts.append(machine.start())
 
-    def _remember(self) -> None:
+    def _remember(self, signalled: bool = False) -> None:
         """Resolve local activities whose end history knows: in the activation in which they ended, by the order of their
-        markers. What belongs to a later activation comes when there is nothing else to do."""
+        markers. What belongs to a later activation comes when there is nothing else to do, as there is when ``signalled``."""
         core = self.core
         for early in (True, False):
             while core.markers:
@@ -455,12 +450,17 @@ class Run:
                     break
                 del core.markers[marker.seq]
                 core.locals[marker.seq].remembered(marker)
-            if core.jobs or core.local_jobs:
+            if signalled or core.jobs or core.local_jobs:
                 return
 
     def _make(self) -> None:
-        """Make the workflow's object, before anything else of its code runs."""
+        """Make the interceptors and the workflow's object, before anything else of its code runs."""
         core, definition = self.core, self.options.definition
+        core.inbound = Inbound(core, self.handlers)
+        core.outbound = Outbound(core)
+        for made in reversed(self.options.interceptors):
+            core.inbound = made(core.inbound)
+        core.inbound.init(core.outbound)
         try:
             if definition.name is None:
                 self._arguments = self._dynamic_arguments()
@@ -576,7 +576,7 @@ class Run:
         try:
             sent = self.core.failure_of(error)
         except Exception as inner:  # noqa: BLE001 - an error that cannot be written is told in words
-            sent = failure.Failure(message=f"Failed converting failure: {inner}; it was: {error!r}")
+            sent = failure.Failure(message=f"Failed converting activation exception: {inner}")
             sent.application_failure_info.type = type(error).__name__
         cause = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
         if isinstance(error, NondeterminismError):
