@@ -1,4 +1,4 @@
-"""Builds the API reference: ``python -m docs.reference DIRECTORY``, or ``make docs``. Everything in it is from docstrings."""
+"""Builds the API reference: ``python -m docs.reference DIRECTORY``, or ``make docs``. All of it is from docstrings."""
 
 import importlib
 import logging

@@ -17,13 +17,13 @@ async def compose(name: str) -> str:
 
 @workflow.defn
 class Commission:
-    def __init__(self) -> None:
-        self.names: list[str] = []
+    @workflow.init  # a message may come before `run` has begun, so what it needs is made here
+    def __init__(self, first: str) -> None:
+        self.names = [first]
         self.closed = False
 
     @workflow.run
     async def run(self, first: str) -> list[str]:
-        self.names.append(first)
         await workflow.wait_condition(lambda: self.closed)
         return [
             await workflow.execute_activity(

@@ -1,7 +1,7 @@
 """Reads pages of documentation. A code block's first line says what it is:
 
-- ```` ```python file=app.py ````: a whole program, run as a file; a ```` ```text ```` block right after it is what it prints, a
-  block of ``$ python ...`` lines is how to run it, and what that prints.
+- ```` ```python file=app.py ````: a whole program, run as a file; a ```` ```text ```` block right after it is what it
+  prints, a block of ``$ python ...`` lines is how to run it, and what that prints.
 - ```` ```python ````: a piece; those of one page share their names, and may await at top level.
 - ```` ```python not-run ````: needs what a test has not; it must still be Python, and its imports must exist.
 """

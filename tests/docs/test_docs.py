@@ -31,7 +31,7 @@ def _kind(block: Block) -> str:
     return "left" if block.note == "not-run" else "piece"
 
 
-# ---- code -------------------------------------------------------------------------------------------------------------------
+# ---- code -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", _of("piece"), ids=lambda page: page.name)
@@ -51,7 +51,8 @@ def _compiled(page: Page, block: Block, directory: Path) -> CodeType:
     # A file, so that tracebacks and whoever reads source find it.
     path = directory / f"{page.path.stem}_{block.line}.py"
     path.write_text(block.text)
-    return compile(block.text, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code: CodeType = compile(block.text, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return code
 
 
 def _run(code: CodeType, module: ModuleType, runner: asyncio.Runner) -> None:
@@ -110,7 +111,7 @@ def test_what_is_not_run_is_python_all_the_same(page: Page, tmp_path: Path) -> N
             _compiled(page, block, tmp_path)
 
 
-# ---- names ------------------------------------------------------------------------------------------------------------------
+# ---- names ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
@@ -151,7 +152,7 @@ def _exists(dotted: str) -> bool:
     return False
 
 
-# ---- links and commands -------------------------------------------------------------------------------------------------------
+# ---- links and commands ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
