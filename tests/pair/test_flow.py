@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tenuto import workflow
-from tenuto.common import RetryPolicy
+from tenuto.common import RetryPolicy, SearchAttributeKey
 from tenuto.exceptions import ActivityError, ApplicationError
 from tests.pair.support import Play
 
@@ -267,3 +267,23 @@ def test_code_that_swallows_its_own_end_does_not_spin_when_its_run_is_dropped(
     play.run = None
     gc.collect()
     assert clinging.tries < 20
+
+
+@workflow.defn
+class Tagged:
+    @workflow.run
+    async def run(self) -> list[str]:
+        workflow.upsert_search_attributes({"words": ["a", "b"], "number": [3]})
+        workflow.upsert_search_attributes({"words": ["c", "d"], "number": []})
+        typed = workflow.info().typed_search_attributes
+        words = SearchAttributeKey.for_keyword_list("words")
+        workflow.upsert_search_attributes([SearchAttributeKey.for_float("share").value_set(0.5)])
+        workflow.upsert_search_attributes([SearchAttributeKey.for_float("share").value_unset()])
+        plain = workflow.info().search_attributes
+        return [*typed[words], str(len(typed)), str(plain["number"]), str(plain["share"])]
+
+
+def test_search_attributes_by_name_get_types_and_removed_ones_stay_as_empty_lists() -> None:
+    play = Play(Tagged).start()
+    assert play.to_end() == ["c", "d", "1", "[]", "[]"]
+    play.replayed()

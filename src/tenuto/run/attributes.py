@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tenuto.common import (
     Priority,
     RetryPolicy,
+    SearchAttributeIndexedValueType,
     SearchAttributeKey,
     SearchAttributePair,
     SearchAttributeUpdate,
@@ -123,18 +124,19 @@ def upsert(core: Core, updates: Sequence[SearchAttributeUpdate[Any]] | Mapping[s
         for name, values in updates.items():
             untyped[name] = values
             if not values:
-                untyped.pop(name, None)
                 typed.pop(name, None)
-            elif name in typed:
-                key: SearchAttributeKey[Any] = typed[name].key
-                whole = key.origin_value_type is list
+                continue
+            known = typed.get(name)
+            key = known.key if known is not None else SearchAttributeKey.guess(name, values)
+            if key is not None:
+                whole = key.indexed_value_type == SearchAttributeIndexedValueType.KEYWORD_LIST
                 typed[name] = SearchAttributePair(key, list(values) if whole else values[0])
     else:
         for change in updates:
             name = change.key.name
             payloads[name] = encode_typed_search_attribute_value(change.key, change.value)
             if change.value is None:
-                untyped.pop(name, None)
+                untyped[name] = []
                 typed.pop(name, None)
             else:
                 value = change.value
