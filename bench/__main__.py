@@ -1,4 +1,6 @@
-"""``python -m bench``: Tenuto and the real server on this machine, in one run, part by part and turn by turn.
+"""``python -m bench``: Tenuto beside others on this machine, in one run, part by part and turn by turn.
+
+The server beside the real one; the framework beside others (`bench.frameworks`).
 
 Every part gives each server its turn before the next round begins, so that what else the machine does falls on all
 alike. Shown is the median of the rounds. Results also go to ``bench/results/`` as JSON and Markdown.
@@ -14,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench import frameworks
 from bench.parts import PARTS, Numbers, Sizes
 from bench.servers import KINDS, ROOT, running
 
@@ -24,6 +27,8 @@ NOTES = """\
 - `server_cpu_ms` is processor time of the server's process tree per workflow (per activity in sequential and parallel).
 - sequential: six events an activity, and a history may have 51,200; therefore 8,000 activities, not 10,000.
 - sleepers and sequential give the other servers a twenty-fifth of the work (`--slow-share`); the first row says how much.
+- peers: Tenuto (embedded) and DBOS are one process on a SQLite file; Restate's server and its endpoint are two more.
+  Processor time is that of all of a peer's processes.
 - All servers keep their state in one SQLite file on the same disk; clients and servers share the machine's processors.
 """
 
@@ -55,7 +60,10 @@ def markdown(found: Table) -> str:
     for part, by_kind in found.items():
         kinds = [kind for kind, rounds in by_kind.items() if rounds]
         middle = {kind: medians(by_kind[kind]) for kind in kinds}
-        lines += [f"## {part}: {(PARTS[part].__doc__ or '').strip()}", ""]
+        if not kinds:
+            continue
+        told = (PARTS[part] if part in PARTS else frameworks.PARTS[part]).__doc__ or ""
+        lines += [f"## {part}: {told.strip()}", ""]
         lines += [f"| | {' | '.join(kinds)} |", f"|---|{'---:|' * len(kinds)}"]
         lines += [
             f"| {name} | {' | '.join(f'{middle[kind][name]:,.4g}' for kind in kinds)} |"
@@ -75,7 +83,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     sizes = Sizes()
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
-        "--only", help=f"parts, comma separated, or the beginning of names; of {', '.join(PARTS)}"
+        "--only",
+        help=f"parts, comma separated, or the beginning of names; of {', '.join([*PARTS, *frameworks.PARTS])}",
     )
     parser.add_argument("--servers", default=",".join(KINDS), help="comma separated")
     parser.add_argument("--rounds", type=int, default=2)
@@ -93,9 +102,12 @@ def main() -> None:
     """Measures, prints, writes."""
     options = parse(sys.argv[1:])
     wanted = options.only.split(",") if options.only else [""]
-    parts = [part for part in PARTS if any(part.startswith(word) for word in wanted)]
+    parts = [part for part in PARTS if part.startswith(tuple(wanted))]
+    beside = [part for part in frameworks.PARTS if part.startswith(tuple(wanted))]
     sizes = Sizes(options.seconds, options.sleepers, options.sequential, options.parallel, options.slow_share)
-    found = measure(parts, options.servers.split(","), options.rounds, sizes)
+    found = measure(parts, options.servers.split(","), options.rounds, sizes) if parts else {}
+    for part in beside:
+        found[part] = frameworks.measure(part, options.seconds, options.rounds)
     RESULTS.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     table = markdown(found)

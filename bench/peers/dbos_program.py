@@ -7,7 +7,13 @@ from dbos import DBOS  # type: ignore[import-not-found,unused-ignore]
 from load import arguments, drive  # type: ignore[import-not-found,unused-ignore]
 
 PLACE, STEPS, SECONDS, AT_ONCE = arguments()
-DBOS(config={"name": "bench", "system_database_url": f"sqlite:///{Path(PLACE) / 'dbos.sqlite'}", "log_level": "ERROR"})
+DBOS(
+    config={
+        "name": "bench",
+        "system_database_url": f"sqlite:///{Path(PLACE) / 'dbos.sqlite'}",
+        "log_level": "ERROR",
+    }
+)
 
 
 @DBOS.step()  # type: ignore[misc,untyped-decorator,unused-ignore]

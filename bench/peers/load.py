@@ -5,11 +5,13 @@ It imports nothing but the standard library: peers live in environments of their
 
 import asyncio
 import json
+import os
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 
 def cpu_seconds() -> float:
@@ -18,15 +20,36 @@ def cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime
 
 
-async def drive(execute: Callable[[int, int], Awaitable[object]], steps: int, seconds: float, at_once: int) -> None:
-    """Run ``execute(number, steps)`` for so long, ``at_once`` at a time, and print the numbers as one line of JSON."""
-    number = 0
-    for number in range(min(at_once, 20)):
-        await execute(number, steps)
-    began, cpu = time.perf_counter(), cpu_seconds()
+def cpu_of(pid: int) -> float:
+    """Processor time of another process that runs."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def drive(
+    execute: Callable[[int, int], Awaitable[object]],
+    steps: int,
+    seconds: float,
+    at_once: int,
+    others: Callable[[], float] = float,
+) -> None:
+    """Run ``execute(number, steps)`` for so long, ``at_once`` at a time, and print the numbers as one line of JSON.
+
+    ``others``: processor time of the other processes that have a part in it. What is measured begins warm.
+    """
+    warm = time.perf_counter() + min(2.0, seconds / 3)
+    next_number = 0
+
+    async def warming() -> None:
+        nonlocal next_number
+        while time.perf_counter() < warm:
+            mine, next_number = next_number, next_number + 1
+            await execute(mine, steps)
+
+    await asyncio.gather(*[warming() for _ in range(at_once)])
+    began, cpu = time.perf_counter(), cpu_seconds() + others()
     until = began + seconds
     delays: list[float] = []
-    next_number = number + 1
 
     async def one_after_another() -> None:
         nonlocal next_number
@@ -36,7 +59,7 @@ async def drive(execute: Callable[[int, int], Awaitable[object]], steps: int, se
             delays.append(time.perf_counter() - now)
 
     await asyncio.gather(*[one_after_another() for _ in range(at_once)])
-    took, used = time.perf_counter() - began, cpu_seconds() - cpu
+    took, used = time.perf_counter() - began, cpu_seconds() + others() - cpu
     done = len(delays)
     print(
         json.dumps(

@@ -1,4 +1,6 @@
-"""A worker and a client over gRPC, with one activity a workflow: ``python worker_program.py tenuto|temporalio ADDRESS SECONDS AT_ONCE``.
+"""A worker and a client over gRPC, with one activity a workflow.
+
+``python worker_program.py tenuto|temporalio ADDRESS SECONDS AT_ONCE``
 
 The very same program for both frameworks, which is the point: only the name of the package differs.
 """
@@ -27,7 +29,9 @@ async def one(number: int) -> int:
 class Work:
     @workflow.run  # type: ignore[untyped-decorator,unused-ignore]
     async def run(self, number: int) -> int:
-        result: int = await workflow.execute_activity(one, number, start_to_close_timeout=timedelta(seconds=60))
+        result: int = await workflow.execute_activity(
+            one, number, start_to_close_timeout=timedelta(seconds=60)
+        )
         return result
 
 
@@ -43,7 +47,9 @@ async def main() -> None:
     ):
 
         async def execute(number: int, steps: int) -> None:
-            await connected.execute_workflow(Work.run, number, id=f"{SDK}-{AT_ONCE}-{number}", task_queue=queue)
+            await connected.execute_workflow(
+                Work.run, number, id=f"{SDK}-{AT_ONCE}-{number}", task_queue=queue
+            )
 
         await drive(execute, 1, SECONDS, AT_ONCE)
 
