@@ -30,6 +30,7 @@ LAW: dict[str, set[str]] = {
     "runtime": {"common", "exceptions"},
     "envconfig": {"common", "exceptions", "transport"},
     "client": {"common", "exceptions", "converter", "activity", "workflow", "transport", "runtime"},
+    "nexus": {"common", "exceptions", "workflow", "client"},
     "worker": {
         "common",
         "exceptions",
@@ -38,6 +39,7 @@ LAW: dict[str, set[str]] = {
         "workflow",
         "run",
         "client",
+        "nexus",
         "transport",
         "runtime",
     },

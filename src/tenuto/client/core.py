@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from tenuto.client.behalf import on_behalf
 from tenuto.client.config import ClientConfig
 from tenuto.client.eager import EagerWorkers
 from tenuto.client.inputs import CallTerms
@@ -175,8 +176,13 @@ class ClientCore:
     async def _call(self, method: str, request: Message, kind: type[AnswerT], asked: Asked = ONCE) -> AnswerT:
         # Through the attribute that programs know, so that whoever replaces it (a test, a proxy) is asked.
         ask = getattr(self._service_client.workflow_service, _snake(method))
+        behind = on_behalf.get()
+        if behind is not None:
+            behind.fill(method, request)
         answer = await ask(request, retry=True, metadata=asked.rpc_metadata, timeout=asked.rpc_timeout)
         assert isinstance(answer, kind)
+        if behind is not None:
+            behind.learn(method, answer)
         return answer
 
     def _task_queue(self, given: str | None, defined: str | None = None) -> str:

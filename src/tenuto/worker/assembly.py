@@ -283,6 +283,8 @@ class Assembly:
             identity=self._identity,
             executor=executor,
             interceptors=self._interceptors,
+            task_queue=self._queue,
+            metric_meter=self._meter,
         )
         request = nexus_poll(
             self._namespace, self._queue, self._identity, self._build, self._presence.instance_key
@@ -424,6 +426,8 @@ class Assembly:
         """End: no more polls; activities have their grace and are cancelled; everything at work is waited for."""
         self._open = False
         self.withdraw()
+        if self._nexus is not None:
+            self._nexus.stop()
         for poller in self._pollers:
             poller.close()
         if any(poller.loops for poller in self._pollers):

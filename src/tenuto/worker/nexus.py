@@ -9,8 +9,9 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +20,9 @@ import nexusrpc.handler as handling
 from google.protobuf.json_format import MessageToDict
 
 from tenuto import ambient
+from tenuto.common import MetricMeter
 from tenuto.exceptions import ApplicationError, FailureError
+from tenuto.nexus._operation_context import Info, Scope, Stopping, within
 from tenuto.transport.errors import RPCError, RPCStatusCode
 from tenuto.wire import common, failure, nexus
 from tenuto.wire import workflowservice as ws
@@ -61,7 +64,8 @@ _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 class NexusTasks:
     """The Nexus half of a worker: the operations of some service handlers.
 
-    ``executor`` runs handlers that are not async. Raises what ``nexusrpc`` raises for handlers that are none.
+    ``executor`` runs handlers that are not async; ``metric_meter`` is what theirs are made from. Raises what ``nexusrpc``
+    raises for handlers that are none.
     """
 
     def __init__(
@@ -73,18 +77,45 @@ class NexusTasks:
         identity: str,
         executor: Executor,
         interceptors: Sequence[Interceptor] = (),
+        task_queue: str = "",
+        metric_meter: MetricMeter = MetricMeter.noop,
     ) -> None:
         self.client = client
         """May be replaced by another client at any time."""
         self._identity = identity
         self._converter = data_converter
+        self._queue = task_queue
+        self._meter = metric_meter
+        self._stopping = Stopping()
         self._now = ambient.clock()
         own = [
             one
             for one in interceptors
             if type(one).intercept_nexus_operation is not Interceptor.intercept_nexus_operation
         ]
-        self._handler = handling.Handler(handlers, executor, [_Middleware(own)] if own else None)
+        self._handler = handling.Handler(handlers, _InContext(executor), [_Middleware(own)] if own else None)
+
+    def stop(self) -> None:
+        """Tell handlers that the worker has begun to stop."""
+        self._stopping.set()
+
+    def _scope(self, context: handling.OperationContext, endpoint: str) -> Scope:
+        def meter() -> MetricMeter:
+            return self._meter.with_additional_attributes(
+                {
+                    "nexus_service": context.service,
+                    "nexus_operation": context.operation,
+                    "task_queue": self._queue,
+                }
+            )
+
+        return Scope(
+            info=Info(endpoint, self.client.namespace, self._queue),
+            context=context,
+            client=lambda: self.client,
+            metric_meter=meter,
+            stopping=self._stopping,
+        )
 
     async def run(self, task: ws.PollNexusTaskQueueResponse) -> None:
         """One task, to its reported end. Raises nothing but CancelledError."""
@@ -125,9 +156,9 @@ class NexusTasks:
         modern = request.capabilities.temporal_failure_responses
         try:
             if request.HasField("start_operation"):
-                await self._start(request.start_operation, shared, response.start_operation, modern)
+                await self._start(request, shared, response.start_operation, modern)
             elif request.HasField("cancel_operation"):
-                await self._cancel(request.cancel_operation, shared)
+                await self._cancel(request, shared)
                 response.cancel_operation.SetInParent()
             else:
                 raise nexusrpc.HandlerError("unknown kind of Nexus task", type=_TYPES.NOT_IMPLEMENTED)
@@ -139,11 +170,12 @@ class NexusTasks:
 
     async def _start(
         self,
-        asked: nexus.StartOperationRequest,
+        request: nexus.Request,
         shared: dict[str, Any],
         told: nexus.StartOperationResponse,
         modern: bool,
     ) -> None:
+        asked = request.start_operation
         context = handling.StartOperationContext(
             service=asked.service,
             operation=asked.operation,
@@ -158,7 +190,8 @@ class NexusTasks:
             serializer=cast(Any, _Input(self._converter, asked.payload)), headers={}, stream=None
         )
         try:
-            result = await self._handler.start_operation(context, value)
+            with within(self._scope(context, request.endpoint)):
+                result = await self._handler.start_operation(context, value)
         except nexusrpc.OperationError as error:
             if not modern:
                 told.operation_error.operation_state = error.state.value
@@ -181,9 +214,11 @@ class NexusTasks:
         told.sync_success.payload.CopyFrom(payload)
         told.sync_success.links.extend(links)
 
-    async def _cancel(self, asked: nexus.CancelOperationRequest, shared: dict[str, Any]) -> None:
+    async def _cancel(self, request: nexus.Request, shared: dict[str, Any]) -> None:
+        asked = request.cancel_operation
         context = handling.CancelOperationContext(service=asked.service, operation=asked.operation, **shared)
-        await self._handler.cancel_operation(context, asked.operation_token or asked.operation_id)
+        with within(self._scope(context, request.endpoint)):
+            await self._handler.cancel_operation(context, asked.operation_token or asked.operation_id)
 
     # ---- failures -------------------------------------------------------------------------------------------------------
 
@@ -298,6 +333,16 @@ class _Over(handling.OperationTaskCancellation):
         if self._waiting is None:
             self._waiting = self._loop.create_future()
         await asyncio.shield(self._waiting)
+
+
+class _InContext(Executor):
+    """Runs what is submitted in the context of who submits it: handlers on threads find their operation, too."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._executor.submit(copy_context().run, fn, *args, **kwargs)
 
 
 class _Middleware(handling.OperationHandlerMiddleware):
