@@ -41,6 +41,17 @@ def test_a_stack_goes_down_to_what_is_awaited(standing: list[asyncio.Task[None]]
     assert "over" not in text
 
 
+def test_a_stack_begins_at_the_users_code() -> None:
+    loop = VirtualTimeLoop()
+    gate = asyncio.Event()
+    task = loop.create_task(asyncio.wait_for(outer(gate), None))
+    loop.run_ready()
+    lines = stacks.stack_trace([task]).splitlines()
+    assert lines[1].endswith("in outer") and lines[-1].strip() == "await fut"
+    gate.set()
+    loop.run_ready()
+
+
 def test_places_and_sources_are_told_for_tools(standing: list[asyncio.Task[None]]) -> None:
     told = stacks.enhanced_stack_trace(standing, "tenuto", "1.2.3")
     assert (told.sdk.name, told.sdk.version) == ("tenuto", "1.2.3")

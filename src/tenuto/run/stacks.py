@@ -46,7 +46,10 @@ def stack_trace(tasks: Iterable[asyncio.Task[Any]]) -> str:
 
 def _told(task: asyncio.Task[Any]) -> str:
     lines = [f"Stack for {task.get_name()} (most recent call last):"]
-    for frame in frames_of(task):
+    frames = frames_of(task)
+    # What of ours is around the user's code is the same every time.
+    begins = next((at for at, each in enumerate(frames) if not is_internal(each.f_code.co_filename)), 0)
+    for frame in frames[begins:]:
         code = frame.f_code
         lines.append(f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}')
         text = linecache.getline(code.co_filename, frame.f_lineno, frame.f_globals).strip()
