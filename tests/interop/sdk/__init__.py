@@ -1,0 +1,1 @@
+"""The same programs for both SDKs, played against every service, and their histories."""
