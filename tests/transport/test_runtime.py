@@ -22,6 +22,7 @@ from tenuto.runtime import (
     Runtime,
     TelemetryConfig,
 )
+from tenuto.runtime.metrics import own_meter
 from tenuto.runtime.prometheus import PrometheusSink
 
 
@@ -210,3 +211,20 @@ def test_workers_tell_about_themselves_every_second_to_every_minute_or_never() -
     assert (
         Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=None).worker_heartbeat_interval is None
     )
+
+
+@pytest.mark.parametrize("wrong", [None, ["a"], object()])
+def test_attributes_of_other_types_are_refused_where_they_are_given(wrong: Any) -> None:
+    _, meter = buffered()
+    with pytest.raises(TypeError, match="Invalid value type for key"):
+        meter.with_additional_attributes({"k": wrong})
+    with pytest.raises(TypeError, match="Invalid value type for key"):
+        meter.create_counter("c").add(1, {"k": wrong})
+
+
+def test_the_prefix_is_for_the_names_of_the_framework_alone() -> None:
+    buffer, meter = buffered(metric_prefix="mine_", attach_service_name=False)
+    own = own_meter(meter).with_additional_attributes({"n": 1})
+    own.create_counter("temporal_worker_start").add(1)
+    meter.create_counter("temporal_of_the_program").add(1)
+    assert [name for name, *_ in fetched(buffer)] == ["mine_worker_start", "temporal_of_the_program"]

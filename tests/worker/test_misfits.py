@@ -9,7 +9,7 @@ from tenuto import activity, workflow
 from tenuto.client import Client, Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
 from tenuto.common import HeaderCodecBehavior
 from tenuto.converter import DataConverter, PayloadCodec
-from tenuto.runtime import Runtime, TelemetryConfig
+from tenuto.runtime import MetricBuffer, Runtime, TelemetryConfig
 from tenuto.wire import common
 from tenuto.worker import (
     ActivityInboundInterceptor,
@@ -196,3 +196,30 @@ def test_a_codec_sees_the_headers_it_is_meant_to(
         assert written == [in_history]
 
     scenario()
+
+
+# ---- metrics ---------------------------------------------------------------------------------------------------------
+
+
+@workflow.defn
+class Counts:
+    @workflow.run
+    async def run(self) -> None:
+        workflow.metric_meter().create_counter("seen").add(1, {"mine": 2})
+
+
+@story
+async def test_metrics_of_workflow_code_say_whose_they_are(client: Client) -> None:
+    buffer = MetricBuffer(1000)
+    runtime = Runtime(
+        telemetry=TelemetryConfig(metrics=buffer, metric_prefix="own_", attach_service_name=False)
+    )
+    target = client.service_client.config.target_host
+    measured = await Client.connect(target, runtime=runtime)
+    async with Worker(measured, task_queue="q", workflows=[Counts]):
+        await measured.execute_workflow(Counts.run, id=new_id(), task_queue="q")
+    found = {update.metric.name: dict(update.attributes) for update in buffer.retrieve_updates()}
+    whose = {"namespace": "default", "task_queue": "q", "workflow_type": "Counts"}
+    assert found["seen"] == {**whose, "mine": 2}
+    assert found["own_workflow_completed"] == whose
+    await measured.close()

@@ -175,8 +175,13 @@ class Context(Runtime):
         from tenuto.common import MetricMeter
         from tenuto.run.metrics import ReplaySafeMeter
 
-        meter = self.core.options.metric_meter
-        return MetricMeter.noop if meter is None else ReplaySafeMeter(meter, self.core)
+        options, meter = self.core.options, self.core.options.metric_meter
+        if meter is None or meter is MetricMeter.noop:
+            return MetricMeter.noop
+        whose = {"namespace": options.namespace, "task_queue": options.task_queue}
+        return ReplaySafeMeter(
+            meter.with_additional_attributes({**whose, "workflow_type": self.core.info.workflow_type}), self.core
+        )
 
     def extern_functions(self) -> Mapping[str, Callable[..., Any]]:
         return self.core.options.extern_functions

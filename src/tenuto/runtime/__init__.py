@@ -15,6 +15,7 @@ from tenuto.runtime.metrics import (
     BUFFERED_METRIC_KIND_COUNTER,
     BUFFERED_METRIC_KIND_GAUGE,
     BUFFERED_METRIC_KIND_HISTOGRAM,
+    OWN_PREFIX,
     BufferedMetric,
     BufferedMetricKind,
     BufferedMetricUpdate,
@@ -265,13 +266,13 @@ class Runtime:
         self.telemetry = telemetry
         self.worker_heartbeat_interval = every
         self.disable_environment_info = disable_environment_info
-        self.metric_prefix = "temporal_" if telemetry.metric_prefix is None else telemetry.metric_prefix
+        self.metric_prefix = OWN_PREFIX if telemetry.metric_prefix is None else telemetry.metric_prefix
         sink = _sink(telemetry)
         tags: dict[str, str] = {}
         if telemetry.attach_service_name:
             tags["service_name"] = SERVICE_NAME
         tags.update(telemetry.global_tags)
-        self._meter: MetricMeter = MetricMeter.noop if sink is None else Meter(sink, tags)
+        self._meter: MetricMeter = MetricMeter.noop if sink is None else Meter(sink, tags, self.metric_prefix)
         wanted = telemetry.logging
         if wanted is not None and wanted.forwarding is not None:
             level = _level(wanted.filter)

@@ -23,6 +23,9 @@ from tenuto.common import (
 
 log = logging.getLogger("tenuto.metrics")
 
+OWN_PREFIX = "temporal_"
+"""How the framework's own names begin unless a program wants otherwise."""
+
 BufferedMetricKind = NewType("BufferedMetricKind", int)
 BUFFERED_METRIC_KIND_COUNTER = BufferedMetricKind(0)
 BUFFERED_METRIC_KIND_GAUGE = BufferedMetricKind(1)
@@ -137,6 +140,15 @@ class MetricBuffer:
 # ---- the meter ------------------------------------------------------------------------------------------------------------
 
 
+def _joined(attributes: Mapping[str, Any], more: MetricAttributes) -> Mapping[str, Any]:
+    for key, value in more.items():
+        if not isinstance(value, str | int | float):
+            raise TypeError(
+                f"Invalid value type for key {key}: {type(value).__name__}; it is to be a str, int, float or bool"
+            )
+    return {**attributes, **more}
+
+
 class _Measured:
     """What all metrics of a `Meter` have."""
 
@@ -160,12 +172,12 @@ class _Measured:
         return self._metric.unit
 
     def with_additional_attributes(self, additional_attributes: MetricAttributes) -> Self:
-        return type(self)(self._sink, self._metric, {**self._attributes, **additional_attributes})
+        return type(self)(self._sink, self._metric, _joined(self._attributes, additional_attributes))
 
     def _take(self, value: int | float, additional: MetricAttributes | None) -> None:
         if value < 0:
             raise ValueError("Metric value cannot be negative")
-        attributes = {**self._attributes, **additional} if additional else self._attributes
+        attributes = _joined(self._attributes, additional) if additional else self._attributes
         self._sink.take(self._metric, value, attributes)
 
 
@@ -203,45 +215,66 @@ class _GaugeFloat(_Measured, MetricGaugeFloat):
 
 
 class Meter(MetricMeter):
-    """Makes metrics whose measurements go to ``sink``, all with ``attributes``."""
+    """Makes metrics whose measurements go to ``sink``, all with ``attributes``. ``prefix``: of the framework's own names."""
 
-    def __init__(self, sink: Sink, attributes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, sink: Sink, attributes: Mapping[str, Any], prefix: str = OWN_PREFIX, *, own: bool = False
+    ) -> None:
         self._sink = sink
         self._attributes = attributes
+        self._prefix = prefix
+        self._own = own
+
+    def own(self) -> MetricMeter:
+        """The same for the framework's own metrics: names that begin with ``temporal_`` get the prefix instead."""
+        return Meter(self._sink, self._attributes, self._prefix, own=True)
+
+    def _metric(
+        self, name: str, description: str | None, unit: str | None, kind: BufferedMetricKind
+    ) -> Metric:
+        if self._own and name.startswith(OWN_PREFIX):
+            name = self._prefix + name[len(OWN_PREFIX) :]
+        return Metric(name, description, unit, kind)
 
     def create_counter(
         self, name: str, description: str | None = None, unit: str | None = None
     ) -> MetricCounter:
-        metric = Metric(name, description, unit, BUFFERED_METRIC_KIND_COUNTER)
+        metric = self._metric(name, description, unit, BUFFERED_METRIC_KIND_COUNTER)
         return _Counter(self._sink, metric, self._attributes)
 
     def create_histogram(
         self, name: str, description: str | None = None, unit: str | None = None
     ) -> MetricHistogram:
-        metric = Metric(name, description, unit, BUFFERED_METRIC_KIND_HISTOGRAM)
+        metric = self._metric(name, description, unit, BUFFERED_METRIC_KIND_HISTOGRAM)
         return _Histogram(self._sink, metric, self._attributes)
 
     def create_histogram_float(
         self, name: str, description: str | None = None, unit: str | None = None
     ) -> MetricHistogramFloat:
-        metric = Metric(name, description, unit, BUFFERED_METRIC_KIND_HISTOGRAM)
+        metric = self._metric(name, description, unit, BUFFERED_METRIC_KIND_HISTOGRAM)
         return _HistogramFloat(self._sink, metric, self._attributes)
 
     def create_histogram_timedelta(
         self, name: str, description: str | None = None, unit: str | None = None
     ) -> MetricHistogramTimedelta:
-        metric = Metric(name, description, unit, BUFFERED_METRIC_KIND_HISTOGRAM)
+        metric = self._metric(name, description, unit, BUFFERED_METRIC_KIND_HISTOGRAM)
         return _HistogramTimedelta(self._sink, metric, self._attributes)
 
     def create_gauge(self, name: str, description: str | None = None, unit: str | None = None) -> MetricGauge:
-        metric = Metric(name, description, unit, BUFFERED_METRIC_KIND_GAUGE)
+        metric = self._metric(name, description, unit, BUFFERED_METRIC_KIND_GAUGE)
         return _Gauge(self._sink, metric, self._attributes)
 
     def create_gauge_float(
         self, name: str, description: str | None = None, unit: str | None = None
     ) -> MetricGaugeFloat:
-        metric = Metric(name, description, unit, BUFFERED_METRIC_KIND_GAUGE)
+        metric = self._metric(name, description, unit, BUFFERED_METRIC_KIND_GAUGE)
         return _GaugeFloat(self._sink, metric, self._attributes)
 
     def with_additional_attributes(self, additional_attributes: MetricAttributes) -> MetricMeter:
-        return Meter(self._sink, {**self._attributes, **additional_attributes})
+        attributes = _joined(self._attributes, additional_attributes)
+        return Meter(self._sink, attributes, self._prefix, own=self._own)
+
+
+def own_meter(meter: MetricMeter) -> MetricMeter:
+    """``meter`` for what the framework itself measures."""
+    return meter.own() if isinstance(meter, Meter) else meter
