@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 from tenuto.activity.call import declared as declared_activities
 from tenuto.activity.definition import Definition as ActivityDefinition
 from tenuto.client import Client
+from tenuto.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from tenuto.exceptions import WorkflowAlreadyStartedError
 from tenuto.worker import Worker
 from tenuto.workflow.definition import declared as declared_workflows
+from tenuto.workflow.definition import workflow_named
 from tenuto.workflow.function import FunctionWorkflow
 
 if TYPE_CHECKING:
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
     from tenuto.client import Plugin as ClientPlugin
     from tenuto.client import WorkflowHandle
     from tenuto.client.callables import StartOptions
+
+    class AppStartOptions(StartOptions, total=False):
+        """Options of `App.start` and `App.execute`."""
+
+        once: bool
     from tenuto.converter import DataConverter
     from tenuto.transport.config import TLSConfig
     from tenuto.worker import WorkerConfig
@@ -202,15 +210,15 @@ class App:
 
     @overload
     async def start(
-        self, workflow: FunctionWorkflow[..., R], *args: Any, **options: Unpack[StartOptions]
+        self, workflow: FunctionWorkflow[..., R], *args: Any, **options: Unpack[AppStartOptions]
     ) -> WorkflowHandle[Any, R]: ...
     @overload
     async def start(
-        self, workflow: Callable[..., Awaitable[R]], *args: Any, **options: Unpack[StartOptions]
+        self, workflow: Callable[..., Awaitable[R]], *args: Any, **options: Unpack[AppStartOptions]
     ) -> WorkflowHandle[Any, R]: ...
     @overload
     async def start(
-        self, workflow: str, *args: Any, **options: Unpack[StartOptions]
+        self, workflow: str, *args: Any, **options: Unpack[AppStartOptions]
     ) -> WorkflowHandle[Any, Any]: ...
     async def start(self, workflow: Any, *args: Any, **options: Any) -> Any:
         """Start a workflow, and return its handle.
@@ -218,22 +226,39 @@ class App:
         Args:
             workflow: A ``@workflow`` function, the run method of a workflow class, or the name of a type.
             args: Its arguments.
-            options: Those of `Client.start_workflow`, all optional: ``id`` (default: name and a UUID) and so on.
+            options: Those of `Client.start_workflow`, all optional: ``id`` (default: name and a UUID) and so on. And
+                ``once=True``: this id is run once. If it runs already, or has ended, in whatever way, the handle is of
+                that run; so a program that is started again goes on where it was.
         """
-        return await self.client.start_workflow(workflow, args=args, **self._queued(workflow, options))
+        if not options.pop("once", False):
+            return await self.client.start_workflow(workflow, args=args, **self._queued(workflow, options))
+        if not options.get("id"):
+            raise ValueError("once=True needs an id: it says what is to be done once")
+        options.setdefault("id_conflict_policy", WorkflowIDConflictPolicy.USE_EXISTING)
+        options.setdefault("id_reuse_policy", WorkflowIDReusePolicy.REJECT_DUPLICATE)
+        try:
+            return await self.client.start_workflow(workflow, args=args, **self._queued(workflow, options))
+        except WorkflowAlreadyStartedError as ended:
+            _, _, result_type = workflow_named(workflow)
+            return self.client.get_workflow_handle(
+                options["id"], run_id=ended.run_id or None, result_type=options.get("result_type") or result_type
+            )
 
     @overload
     async def execute(
-        self, workflow: FunctionWorkflow[..., R], *args: Any, **options: Unpack[StartOptions]
+        self, workflow: FunctionWorkflow[..., R], *args: Any, **options: Unpack[AppStartOptions]
     ) -> R: ...
     @overload
     async def execute(
-        self, workflow: Callable[..., Awaitable[R]], *args: Any, **options: Unpack[StartOptions]
+        self, workflow: Callable[..., Awaitable[R]], *args: Any, **options: Unpack[AppStartOptions]
     ) -> R: ...
     @overload
-    async def execute(self, workflow: str, *args: Any, **options: Unpack[StartOptions]) -> Any: ...
+    async def execute(self, workflow: str, *args: Any, **options: Unpack[AppStartOptions]) -> Any: ...
     async def execute(self, workflow: Any, *args: Any, **options: Any) -> Any:
         """Run a workflow, and return its result. Args as of `start`. Raises `WorkflowFailureError` when it fails."""
+        if options.get("once"):
+            handle = await self.start(workflow, *args, **options)
+            return await handle.result()
         return await self.client.execute_workflow(workflow, args=args, **self._queued(workflow, options))
 
     def _queued(self, workflow: Any, options: dict[str, Any]) -> Any:

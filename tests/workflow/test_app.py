@@ -44,6 +44,12 @@ class Old:
         return await workflow.execute_activity(greet, name, start_to_close_timeout=5)
 
 
+@workflow
+async def once_only() -> int:
+    result: int = await workflow.execute_activity("counted", start_to_close_timeout=10)
+    return result
+
+
 def test_an_application_runs_what_it_is_given(tmp_path: Path) -> None:
     async def main() -> None:
         url = f"sqlite:///{tmp_path}/app.db"
@@ -103,5 +109,26 @@ def test_an_application_without_code_is_a_client() -> None:
             assert not app.workers
             await app.start("anything", id="a")
             assert (await app.client.get_workflow_handle("a").describe()).id == "a"
+
+    asyncio.run(main())
+
+
+def test_what_is_to_be_done_once_is_done_once(tmp_path: Path) -> None:
+    runs = []
+
+    @activity(name="counted")
+    async def counted() -> int:
+        runs.append(1)
+        return len(runs)
+
+    async def main() -> None:
+        target = f"sqlite:///{tmp_path / 'once.db'}"
+        for _ in range(2):
+            async with tenuto.open(target, workflows=[once_only], activities=[counted]) as app:
+                assert await app.execute(once_only, id="o-1", once=True) == 1
+                assert await once_only.using(app, id="o-1", once=True).execute() == 1
+                assert await app.execute(once_only, id="o-2") > 1
+                with pytest.raises(ValueError, match="needs an id"):
+                    await app.execute(once_only, once=True)
 
     asyncio.run(main())

@@ -11,7 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from tenuto.common import VersioningBehavior
-from tenuto.workflow._hints import hints_of, parameters_of
+from tenuto.common.by_position import by_position, values_of
+from tenuto.workflow._hints import hints_of
 from tenuto.workflow._runtime import NotInWorkflowError, current, find
 from tenuto.workflow.definition import DEFINITION, Definition, declare
 from tenuto.workflow.errors import NondeterminismError, ReadOnlyContextError
@@ -45,7 +46,7 @@ class FunctionWorkflow(Generic[P, R]):
     """A workflow made by ``@workflow`` of an async function.
 
     ``await order(card, total=5)`` in a workflow runs it as a child. Arguments go on the wire in the order of the
-    parameters. Any error of its own that leaves it fails the workflow, unless ``failure_exception_types`` says otherwise.
+    parameters, those that are given by name only behind the others. Any error of its own that leaves it fails the workflow, unless ``failure_exception_types`` says otherwise.
     """
 
     fn: Callable[P, Coroutine[Any, Any, R]]
@@ -112,30 +113,15 @@ class FunctionWorkflow(Generic[P, R]):
         Args:
             client: A `tenuto.Client`, or an application made by `tenuto.open`.
             options: Those of `Client.start_workflow`, all optional: ``id`` (default: name and a UUID), ``task_queue``
-                (default: the definition's, or "default"), timeouts, policies, memo and so on.
+                (default: the definition's, or "default"), timeouts, policies, memo and so on; with an application also
+                ``once`` (see `App.start`).
         """
-        return BoundWorkflow(self, getattr(client, "client", client), options)
+        return BoundWorkflow(self, client, options)
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """The arguments in the order of the parameters; those at the end that were not given stay absent, others take
         their defaults. Raises TypeError when they do not fit."""
-        bound = self._signature.bind(*args, **kwargs)
-        if not kwargs:
-            return list(args)
-        given = len(bound.arguments)
-        last = max(place for place, name in enumerate(self._signature.parameters) if name in bound.arguments)
-        if last + 1 != given:
-            bound.apply_defaults()
-        names = list(self._signature.parameters)[: last + 1]
-        return [
-            value
-            for name in names
-            for value in (
-                bound.arguments[name]
-                if self._signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
-                else (bound.arguments[name],)
-            )
-        ]
+        return values_of(self._signature, args, kwargs)
 
     def _child(self) -> Mapping[str, Any]:
         return self.chosen if self.task_queue is None else {"task_queue": self.task_queue, **self.chosen}
@@ -158,12 +144,18 @@ class BoundWorkflow(Generic[P, R]):
     async def start(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Start it, and return its `WorkflowHandle`."""
         values = self._workflow.bind(args, kwargs)
+        if hasattr(self._client, "client"):
+            return await self._client.start(self._workflow, *values, **self._options)
         return await self._client.start_workflow(self._workflow, args=values, **self._options)
 
     async def execute(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it, and wait for its result. Raises `WorkflowFailureError` when it fails."""
         values = self._workflow.bind(args, kwargs)
-        found: R = await self._client.execute_workflow(self._workflow, args=values, **self._options)
+        found: R
+        if hasattr(self._client, "client"):
+            found = await self._client.execute(self._workflow, *values, **self._options)
+        else:
+            found = await self._client.execute_workflow(self._workflow, args=values, **self._options)
         return found
 
 
@@ -178,10 +170,10 @@ def make(
 ) -> FunctionWorkflow[..., Any]:
     """The workflow of ``fn``, remembered for applications. Raises ValueError with all defects at once."""
     chosen_name: str = name or getattr(fn, "__name__", None) or ""
-    _check(fn, chosen_name)
+    call = _callable_by_wire(fn, chosen_name)
 
     async def run(self: Any, *args: Any) -> Any:
-        return await fn(*args)
+        return await call(*args)
 
     # Those who read source or signature shall see the user's function.
     run.__wrapped__ = fn  # type: ignore[attr-defined]
@@ -190,7 +182,7 @@ def make(
     cls = type(fn.__name__, (), {**described, "run": run})
 
     def define() -> Definition:
-        arg_types, ret_type = hints_of(fn, False)
+        arg_types, ret_type = hints_of(call, False)
         return Definition(
             name=chosen_name,
             cls=cls,
@@ -209,20 +201,22 @@ def make(
     return made
 
 
-def _check(fn: Callable[..., Any], name: str) -> None:
+def _callable_by_wire(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """What to call with the values that came. Raises ValueError."""
     if not inspect.iscoroutinefunction(fn):
         raise ValueError(
             f"{fn!r} is not a workflow: a workflow is an async function (or a class, with @workflow.defn)"
         )
-    defects = [
-        f"it requires the keyword-only {each.name}, but arguments travel by position"
-        for each in parameters_of(fn, False)
-        if each.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
+    call, defects = fn, []
+    try:
+        call = by_position(fn)
+    except TypeError as error:
+        defects.append(str(error))
     if name.startswith("__temporal"):
         defects.append(f"the name {name} is reserved")
     if defects:
         raise ValueError(f"Invalid workflow function {fn.__qualname__}: {', '.join(defects)}")
+    return call
 
 
 def decorate(fn: Any = None, /, **given: Any) -> Any:
