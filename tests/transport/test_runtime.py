@@ -131,6 +131,7 @@ def test_prometheus_reads_sums_and_buckets() -> None:
     meter.create_counter("done", "What was done").add(2)
     meter.create_counter("done").add(3)
     meter.create_gauge("size", unit="bytes").set(7)
+    meter.create_gauge("open").set(1, {"yes": True})
     latency = meter.create_histogram_timedelta("latency")
     for milliseconds in (5, 50, 500):
         latency.record(timedelta(milliseconds=milliseconds))
@@ -143,6 +144,7 @@ def test_prometheus_reads_sums_and_buckets() -> None:
         "# TYPE done_total counter",
         f"done_total{{{label}}} 5",
         f"size_bytes{{{label}}} 7",
+        f'open{{{label},yes="true"}} 1',
         f'latency_bucket{{{label},le="10"}} 1',
         f'latency_bucket{{{label},le="100"}} 2',
         f'latency_bucket{{{label},le="+Inf"}} 3',

@@ -117,7 +117,7 @@ class PrometheusSink:
     def take(self, metric: Metric, value: int | float, attributes: MetricAttributes) -> None:
         """Add one measurement up."""
         name = self._name(metric)
-        labels = tuple(sorted((_UNFIT.sub("_", key), str(one)) for key, one in attributes.items()))
+        labels = tuple(sorted((_UNFIT.sub("_", key), _worded(one)) for key, one in attributes.items()))
         with self._lock:
             family = self._families.get(name)
             if family is None:
@@ -165,3 +165,7 @@ def _handler(sink: PrometheusSink) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
+
+
+def _worded(value: str | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
