@@ -11,7 +11,7 @@ import uuid
 from dataclasses import asdict, dataclass
 
 import tenuto
-from tenuto import RetryPolicy, WorkflowIDConflictPolicy, activity, workflow
+from tenuto import RetryPolicy, activity, workflow
 from tenuto.exceptions import ApplicationErrorCategory
 
 QUICK = RetryPolicy(initial_interval=0.3)
@@ -83,9 +83,7 @@ async def order(number: str) -> Done:
 async def main(target: str) -> None:
     """Start the order or find it, approve it when it asks, print its result."""
     async with tenuto.open(target, workflows=[order, ship], activities=[charge, reserve, pack]) as app:
-        handle = await app.start(
-            order, "no-42", id="order-42", id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING
-        )
+        handle = await app.start(order, "no-42", id="order-42", once=True)
         print("open", flush=True)
         result = asyncio.ensure_future(handle.result())
         while not result.done() and await handle.query("stage") != "awaiting approval":

@@ -29,11 +29,8 @@ async def archive(pages: int) -> int:
 
 async def main(target: str | tenuto.Client) -> None:
     async with tenuto.open(target, workflows=[archive], activities=[fetch, store], task_queue="steps") as app:
-        # The id is what makes a second start of the program find the workflow of the first.
-        handle = await app.start(
-            archive, 5, id="archive-2026", id_conflict_policy=tenuto.WorkflowIDConflictPolicy.USE_EXISTING
-        )
-        print("stored:", await handle.result())
+        # Once by this id: a second start of the program finds the workflow of the first, wherever it was.
+        print("stored:", await app.execute(archive, 5, id="archive-2026", once=True))
 
 
 if __name__ == "__main__":
