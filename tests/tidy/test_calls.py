@@ -58,6 +58,7 @@ DOORS = {
         "tenuto.converter",
         "types and libraries of others raise what they like; the next way is tried, or the error told",
     ),
+    ("tenuto.contrib", "libraries of others raise what they like, and measuring must not stop a program"),
     ("tenuto.store", "a driver's thread: an error travels to the waiter as one of the three words"),
 }
 """Rooms that may catch everything, and where. Composition roots may as well."""

@@ -55,7 +55,7 @@ def _types(
 ) -> tuple[type | None, type | None]:
     try:
         hints = typing.get_type_hints(start)
-    except Exception as error:  # noqa: BLE001 - an annotation may fail in any way
+    except (NameError, TypeError, AttributeError, SyntaxError) as error:
         _warn(f"The annotations of {start} cannot be read: {error}")
         return None, None
     output: type | None = None

@@ -442,9 +442,14 @@ class Assembly:
 
     async def _finish_work(self) -> None:
         activities = self._activities
+        grace = self._config.get("graceful_shutdown_timeout", timedelta())
+        ends = []
+        if self._nexus is not None:
+            ends.append(self._nexus.drain(grace))
         if activities is not None:
             activities.stop()
-            await activities.drain(self._config.get("graceful_shutdown_timeout", timedelta()))
+            ends.append(activities.drain(grace))
+        await asyncio.gather(*ends)
         for poller in self._pollers:
             # What takes longer than the service waits for it is in vain.
             await poller.drain(None if poller.name.startswith("activities") else WORKFLOW_TASK_SECONDS)

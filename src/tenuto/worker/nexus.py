@@ -87,6 +87,7 @@ class NexusTasks:
         self._queue = task_queue
         self._meter = metric_meter
         self._stopping = Stopping()
+        self._running: dict[asyncio.Task[Any], _Over] = {}
         self._now = ambient.clock()
         own = [
             one
@@ -98,6 +99,14 @@ class NexusTasks:
     def stop(self) -> None:
         """Tell handlers that the worker has begun to stop."""
         self._stopping.set()
+
+    async def drain(self, grace: timedelta) -> None:
+        """Let handlers go on for ``grace``, then cancel those still at it; one that ends all the same is reported."""
+        if self._running and grace > timedelta():
+            await asyncio.wait(self._running, timeout=grace.total_seconds())
+        for task, over in self._running.items():
+            over.set("the worker shuts down")
+            task.cancel()
 
     def _scope(self, context: handling.OperationContext, endpoint: str) -> Scope:
         def meter() -> MetricMeter:
@@ -121,6 +130,9 @@ class NexusTasks:
         """One task, to its reported end. Raises nothing but CancelledError."""
         over = _Over()
         seconds = _timeout(task.request.header)
+        this = asyncio.current_task()
+        assert this is not None
+        self._running[this] = over
         try:
             async with asyncio.timeout(seconds) as scope:
                 report = await self._answer(task, over, seconds)
@@ -133,6 +145,8 @@ class NexusTasks:
         except asyncio.CancelledError:
             over.set("the worker shuts down")
             raise
+        finally:
+            del self._running[this]
         try:
             await self.client.service_client.call(*report, retry=True)
         except RPCError as error:
