@@ -7,7 +7,6 @@ hold behaviour.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from abc import ABC, abstractmethod
 from asyncio import events
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from tenuto.exceptions import TemporalError
 
 if TYPE_CHECKING:
+    import uuid
+
     from tenuto.common import MetricMeter, SearchAttributeUpdate
     from tenuto.converter import PayloadConverter
     from tenuto.workflow.facts import Info, TaskFacts, UpdateInfo

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random as _random
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,8 @@ from tenuto.workflow._runtime import current, current_update, find
 from tenuto.workflow.event_groups import EventGroup, scoped
 
 if TYPE_CHECKING:
+    import uuid
+
     from tenuto.common import MetricMeter, SearchAttributes, SearchAttributeUpdate
     from tenuto.converter import PayloadConverter
     from tenuto.workflow.facts import Info, UpdateInfo
