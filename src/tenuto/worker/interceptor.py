@@ -50,7 +50,7 @@ class Interceptor:
         return next
 
 
-@dataclass(frozen=True)
+@dataclass
 class ExecuteNexusOperationStartInput:
     """Input of `NexusOperationInboundInterceptor.execute_nexus_operation_start`."""
 
@@ -59,7 +59,7 @@ class ExecuteNexusOperationStartInput:
     input: Any
 
 
-@dataclass(frozen=True)
+@dataclass
 class ExecuteNexusOperationCancelInput:
     """Input of `NexusOperationInboundInterceptor.execute_nexus_operation_cancel`."""
 
