@@ -69,8 +69,12 @@ class CompositePayloadConverter(PayloadConverter, WithSerializationContext):
     def __init__(self, *converters: EncodingPayloadConverter) -> None:
         self._chain(converters)
 
+    _untold = False
+    """No converter of the chain asks for a context."""
+
     def _chain(self, converters: Sequence[EncodingPayloadConverter]) -> None:
         self.converters = {converter.encoding.encode(): converter for converter in converters}
+        self._untold = not any(map(asks_context, converters))
 
     def to_payloads(self, values: Sequence[Any]) -> list[common.Payload]:
         """Raises RuntimeError when no converter takes a value."""
@@ -127,6 +131,9 @@ class CompositePayloadConverter(PayloadConverter, WithSerializationContext):
 
     def with_context(self, context: SerializationContext) -> Self:
         """One whose converters know ``context``; itself when none of them asks."""
+        own = CompositePayloadConverter.get_converters_with_context
+        if self._untold and type(self).get_converters_with_context is own:
+            return self
         converters = self.get_converters_with_context(context)
         if converters is None:
             return self

@@ -137,6 +137,8 @@ def tell(rd: RunDraft, notice: UpdateNotice) -> None:
 
 def abort_on_close(rd: RunDraft, continued: bool) -> None:
     """The run has closed (execution-semantics 6.5). ``continued``: another follows, which the callers shall try."""
+    if not rd.waiting("pending_updates") and not rd.waiting("updates"):
+        return
     run_id = rd.run.run_id
     refusal = Rejected(Reason.BUSY, CLOSING_TEXT) if continued else not_found(CLOSED_TEXT)
     for pending in list(rd.pending_updates.values()):
