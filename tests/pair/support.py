@@ -307,7 +307,8 @@ class Play:
 
 
 def _add(whole: Completion, made: Completion) -> None:
-    whole.commands += made.commands
+    gone = {id(each) for each in made.withdrawn}
+    whole.commands = [each for each in whole.commands if id(each) not in gone] + made.commands
     whole.messages += made.messages
     whole.core_flags += made.core_flags
     whole.lang_flags += made.lang_flags

@@ -110,3 +110,25 @@ def test_an_abandoned_local_activity_is_left_running(
     assert slow.activity_type == "slow"
     assert run.resolve([play._local(double_start)]).cancelled_local_activities == told
     run.evict()
+
+
+@workflow.defn
+class InTime:
+    @workflow.run
+    async def run(self) -> int:
+        result = await asyncio.wait_for(
+            workflow.execute_local_activity("double", 21, start_to_close_timeout=SOON), 100
+        )
+        left = workflow.start_activity("double", 1, start_to_close_timeout=SOON)
+        await workflow.execute_local_activity("double", 2, start_to_close_timeout=SOON)
+        left.cancel()
+        await workflow.sleep(1)
+        return int(result)
+
+
+def test_what_is_asked_for_and_taken_back_within_a_workflow_task_leaves_no_trace() -> None:
+    play = Play(InTime, double)
+    assert play.to_end() == 42
+    assert play.world.names().count("TIMER_STARTED") == 1
+    assert "ACT_SCHEDULED" not in play.world.names()
+    play.replayed()

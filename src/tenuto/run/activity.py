@@ -212,7 +212,7 @@ class ActivityMachine:
         core.check("cancel an activity")
         self.cancel_sent = True
         if not self.scheduled_id:
-            self.asked.dropped = True
+            core.ledger.drop(self.asked)
             self._resolve_cancelled()
             return
         if self.cancellation_type != ActivityCancellationType.ABANDON:

@@ -242,7 +242,7 @@ class ChildMachine:
         self.cancel_sent = True
         told = str(reason) if reason else ""
         if not self.initiated_id:
-            self.asked.dropped = True
+            core.ledger.drop(self.asked)
             self._resolve(self._cancelled(f"Child Workflow Execution cancelled before scheduled: {told}"))
             return
         if self.cancellation_type != Cancellation.ABANDON:

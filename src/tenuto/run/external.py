@@ -88,7 +88,7 @@ class SignalMachine:
         """Take the signal back, if it is not on its way yet."""
         if self.initiated_id or self.asked.dropped:
             return
-        self.asked.dropped = True
+        self.core.ledger.drop(self.asked)
         made = failure.Failure(message="Signal was cancelled before being sent")
         made.canceled_failure_info.SetInParent()
         self.core.jobs.append(lambda: self._resolve(self.conversion.error_of(made)))

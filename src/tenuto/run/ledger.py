@@ -51,13 +51,14 @@ _FORGOTTEN = _Forgotten()
 class Asked:
     """One command. ``command`` is None while replaying: history has it. A ``dropped`` one is neither sent nor matched."""
 
-    __slots__ = ("command", "dropped", "event_type", "machine", "patch_id", "source")
+    __slots__ = ("command", "dropped", "event_type", "machine", "patch_id", "source", "taken")
 
     def __init__(self, event_type: int, machine: Machine, made: command.Command | None) -> None:
         self.event_type = event_type
         self.machine = machine
         self.command = made
         self.dropped = False
+        self.taken = False
         self.patch_id: str | None = None
         self.source = _source()
 
@@ -102,11 +103,13 @@ def nondeterminism(event: history.HistoryEvent, asked: Asked | None, why: str) -
 class Ledger:
     """The queue of what was asked and is not in history yet."""
 
-    __slots__ = ("queue", "unsent")
+    __slots__ = ("queue", "unsent", "withdrawn")
 
     def __init__(self) -> None:
         self.queue: deque[Asked] = deque()
         self.unsent: list[Asked] = []
+        self.withdrawn: list[command.Command] = []
+        """Taken before, within the workflow task that still goes on, and not to be sent after all."""
 
     def ask(self, event_type: int, machine: Machine, made: command.Command | None) -> Asked:
         """Note a command at the end of the queue."""
@@ -149,8 +152,16 @@ class Ledger:
         self.queue.clear()
         self.unsent.clear()
 
+    def drop(self, asked: Asked) -> None:
+        """Ask for it no longer: it is not in history yet, so nobody will have heard of it."""
+        asked.dropped = True
+        if asked.taken and asked.command is not None:
+            self.withdrawn.append(asked.command)
+
     def take(self) -> list[Asked]:
         """What is to be sent now, in order. It stays in the queue until history has it."""
         taken = [asked for asked in self.unsent if not asked.dropped]
+        for asked in taken:
+            asked.taken = True
         self.unsent = []
         return taken

@@ -164,7 +164,7 @@ class NexusMachine:
         core.check("cancel a Nexus operation")
         self.cancel_sent = True
         if not self.scheduled_id:
-            self.asked.dropped = True
+            core.ledger.drop(self.asked)
             self._resolve_cancelled("Nexus Operation cancelled before scheduled")
             return
         if how != Cancellation.ABANDON:

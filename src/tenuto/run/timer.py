@@ -86,7 +86,7 @@ class TimerMachine:
         core.check("cancel a timer")
         self.cancelled = True
         if not self.started_id:
-            self.asked.dropped = True
+            core.ledger.drop(self.asked)
             return
 
         def fill(made: command.Command) -> None:

@@ -115,6 +115,8 @@ class Completion:
     """What a run answers. When ``failure`` is set nothing else counts, and the run must be dropped."""
 
     commands: list[command.Command] = field(default_factory=list)
+    withdrawn: list[command.Command] = field(default_factory=list)
+    """Of the commands that earlier completions of this workflow task held, those (the very objects) not to be sent."""
     messages: list[protocol.Message] = field(default_factory=list)
     failure: TaskFailure | None = None
     local_activities: list[LocalActivityStart] = field(default_factory=list)

@@ -47,6 +47,9 @@ class Answer:
 
     def take(self, completion: Completion) -> None:
         """Add a piece."""
+        if completion.withdrawn:
+            gone = {id(each) for each in completion.withdrawn}
+            self.commands = [each for each in self.commands if id(each) not in gone]
         self.commands += completion.commands
         self.messages += completion.messages
         self.core_flags += completion.core_flags
