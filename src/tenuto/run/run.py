@@ -534,6 +534,7 @@ class Run:
         taken = core.ledger.take()
         made = Completion(
             commands=[asked.command for asked in taken if asked.command is not None],
+            withdrawn=core.ledger.withdrawn,
             messages=self.handlers.messages,
             local_activities=[] if record_now else core.local_starts,
             cancelled_local_activities=core.local_cancels,
@@ -543,6 +544,7 @@ class Run:
             versioning_behavior=int(self._versioning_behavior()),
         )
         self.handlers.messages = []
+        core.ledger.withdrawn = []
         if not record_now:
             core.local_starts = []
         core.local_cancels = []
