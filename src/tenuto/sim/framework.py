@@ -118,15 +118,18 @@ class StepsOnce(Checker):
         if method == "RespondWorkflowTaskCompleted":
             task = answer.workflow_task
         if task is not None and task.task_token and not task.HasField("query"):
-            self._heard[worker, task.workflow_execution.run_id] = task.started_event_id
+            name = (worker, task.workflow_execution.run_id)
+            kept = task.started_event_id == self._heard.get(name) and not task.history.events
+            self._heard[name] = self._length(name[1]) if kept else task.started_event_id
+
+    def _length(self, run_id: str) -> int:
+        return next((len(s.events) + 1 for s in self.chronicle.stories() if s.run_id == run_id), 0)
 
     def _begun(self, deed: Deed) -> None:
         marker = self._recorded.get(deed.name)
         if marker is None or not deed.info.is_local:
             return
-        known = self._heard.get((deed.worker, deed.name[0]), 0)
-        own = any(other.worker == deed.worker for other in self._ledger.deeds.get(deed.name, ()))
-        if known > marker or own:
+        if self._heard.get((deed.worker, deed.name[0]), 0) > marker:
             self.fail(f"{deed.shown} is recorded by event {marker} and run again by {deed.worker}")
 
 
@@ -145,6 +148,8 @@ class EffectsHappen(Checker):
             return
         for other in self._ledger.deeds.get(deed.name, ()):
             policy = deed.info.retry_policy
+            if other.info.is_local:
+                continue  # of a workflow task that was given up; then ids may come again for something else
             if other.attempt == deed.attempt:
                 self.fail(
                     f"attempt {deed.attempt} of {deed.shown} is run by {other.worker} and {deed.worker}"
@@ -182,7 +187,7 @@ def marker_of(event: history.HistoryEvent) -> Any:
 
 
 def _of(story: Story) -> str:
-    return f"{story.key.workflow_id} (run {story.run_id[:8]})"
+    return f"{story.key.workflow_id} (run {story.run_id[-8:]})"
 
 
 def _indented(text: str) -> str:

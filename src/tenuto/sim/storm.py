@@ -9,6 +9,7 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
@@ -79,6 +80,8 @@ class Setting:
     replays: float = 0.5
     """Share of workflow tasks after which the history is replayed."""
     checkers: Sequence[Make] = ()
+    surroundings: Sequence[tuple[ContextVar[Any], Any]] = ()
+    """Context variables that every program of the world starts with."""
     must_end: bool = False
     """Whether every workflow must have ended when the scenario has."""
 
@@ -284,9 +287,13 @@ class StormWorld(World):
         client = self._client("c0", patient=True)
         try:
             await self.setting.scenario(client)
-        except BrokenPromise as broken:
-            self.report(broken.checker, str(broken))
-        except Exception as error:  # noqa: BLE001 - whatever the scenario raises is what the storm found
+        except Exception as raised:  # noqa: BLE001 - whatever the scenario raises is what the storm found
+            error: BaseException = raised
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            if isinstance(error, BrokenPromise):
+                self.report(error.checker, str(error))
+                return
             shown = "".join(traceback.format_exception(error)).rstrip()
             self.report(SCENARIO, f"{type(error).__name__}: {error}\n{shown}")
 
@@ -303,6 +310,8 @@ class StormWorld(World):
         clock = SimClock(self.loop, round(chance.uniform(-1, 1) * self.options.skew_ns))
         life = Life(name)
         life.context.run(ambient.give, ambient.Ambience(clock.now, chance))
+        for variable, value in self.setting.surroundings:
+            life.context.run(variable.set, value)
         return life
 
     def _client(self, name: str, patient: bool) -> Client:

@@ -36,7 +36,7 @@ def _that_matter(chronicle: Chronicle, text: str) -> list[Story]:
     """Runs that the finding names; else those that are open; else the last ones."""
     stories = chronicle.stories()
     for wanted in (
-        lambda story: story.run_id[:8] in text,
+        lambda story: story.run_id[-8:] in text,
         lambda story: story.key.workflow_id in text,
         lambda story: story.open,
     ):

@@ -15,13 +15,15 @@ from tenuto.transport.base import NO_HEADERS, Headers
 from tenuto.transport.errors import RPCError, RPCStatusCode
 from tenuto.transport.local import refused
 from tenuto.transport.retry import CALL_SECONDS, POLL_SECONDS, Kind, kind_of
-from tenuto.wire import Message
+from tenuto.wire import Message, errordetails
+from tenuto.wire import workflowservice as ws
 
 Ask = Callable[[str, str, Any, int, Mapping[str, str]], Awaitable[Any]]
 """(caller, method, request, timeout in ns, headers) -> the answer. Raises `CallFailed`."""
 Heard = Callable[[str, str, Any, Any], None]
 """(caller, method, request, answer): somebody got an answer."""
 
+_FAILED_STATE = "Workflow Task in failed state"
 PATIENCE_SECONDS = (0.5, 5.0)
 """How long it takes until a broken connection is noticed."""
 _GONE = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
@@ -29,6 +31,11 @@ _ONE_WAY = frozenset(
     {"SignalWorkflowExecution", "RequestCancelWorkflowExecution", "TerminateWorkflowExecution"}
 )
 """What may have worked although its answer got lost, and whose second try then finds the workflow ended by it."""
+
+
+def _run_id_of(error: RPCError) -> str:
+    found = error.details(errordetails.WorkflowExecutionAlreadyStartedFailure)
+    return found.run_id if found is not None else ""
 
 
 class SimTransport:
@@ -59,7 +66,7 @@ class SimTransport:
             raise RPCError(f"unknown method {route.path}", RPCStatusCode.UNIMPLEMENTED, b"")
         texts = {name: value for name, value in headers.items() if isinstance(value, str)}
         if kind_of(method, request) is not Kind.CALL:
-            return await self._once(route.method, request, timeout or POLL_SECONDS, texts)
+            return await self._long(route.method, request, timeout or POLL_SECONDS, texts)
         if not self._patient or timeout != CALL_SECONDS:
             return await self._soon(route.method, request, timeout or CALL_SECONDS, texts)
         tries = 0
@@ -70,9 +77,24 @@ class SimTransport:
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND and tries > 1 and method in _ONE_WAY:
                     return route.parse(b"")
-                if error.status not in _GONE and error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+                run_id = _run_id_of(error)
+                if run_id and tries > 1 and method == "StartWorkflowExecution":
+                    # The first try got through, and the workflow has begun its next run since.
+                    return ws.StartWorkflowExecutionResponse(run_id=run_id, started=True)
+                passing = error.status in _GONE or error.status is RPCStatusCode.RESOURCE_EXHAUSTED
+                if not passing and _FAILED_STATE not in error.message:
                     raise
             await asyncio.sleep(self._chance.uniform(0.05, 1.0))
+
+    async def _long(self, method: str, request: Any, timeout: float, headers: Mapping[str, str]) -> Any:
+        while True:
+            try:
+                return await self._once(method, request, timeout, headers)
+            except RPCError as error:
+                # No worker gets on with the workflow just now.
+                if not self._patient or _FAILED_STATE not in error.message:
+                    raise
+            await asyncio.sleep(1.0)
 
     async def _soon(self, method: str, request: Any, timeout: float, headers: Mapping[str, str]) -> Any:
         """One try. When nothing comes back, the connection is mostly found broken long before the time is over."""
