@@ -21,13 +21,13 @@ def compare_results(name: str, expected: Played, found: Played, same_make: bool 
 
 
 def compare(
-    name: str, expected: Played, found: Played, *, same_make: bool = False, sticky: bool = True
+    name: str, expected: Played, found: Played, *, same_make: bool = False, loose: bool = False
 ) -> None:
-    """Fails with what differs, in results or histories. ``sticky``: as in `told`."""
+    """Fails with what differs, in results or histories. ``loose``: as in `told`."""
     compare_results(name, expected, found, same_make)
     if same_make or not accepted(name, "history"):
-        loose = bool(program_of("official", name).loose)
-        wanted, got = (told(played, loose, sticky).splitlines() for played in (expected, found))
+        loose = loose or bool(program_of("official", name).loose)
+        wanted, got = (told(played, loose).splitlines() for played in (expected, found))
         differences = list(difflib.unified_diff(wanted, got, "expected", "found", lineterm="", n=4))
         if differences:
             pytest.fail("\n".join(differences[:80]), pytrace=False)

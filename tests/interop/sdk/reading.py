@@ -16,13 +16,6 @@ from tests.interop.sdk.coding import uncoded
 from tests.interop.sdk.playing import Played
 from tests.oracle.normalise import Normaliser
 
-_TASKS = {
-    enums.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
-    enums.EVENT_TYPE_WORKFLOW_TASK_STARTED,
-    enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
-    enums.EVENT_TYPE_WORKFLOW_TASK_FAILED,
-    enums.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
-}
 _COMMANDED = {
     enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
     enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
@@ -30,6 +23,15 @@ _COMMANDED = {
     enums.EVENT_TYPE_TIMER_STARTED,
     enums.EVENT_TYPE_TIMER_CANCELED,
     enums.EVENT_TYPE_MARKER_RECORDED,
+    enums.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+    enums.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
+    enums.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
+    enums.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+    enums.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+    enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+    enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED,
+    enums.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
+    enums.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
     enums.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
     enums.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
 }
@@ -52,20 +54,19 @@ _UNSAID = {
 _EMPTY = {"header", "priority", "sdk_metadata"}
 
 
-def told(played: Played, loose: bool = False, sticky: bool = True) -> str:
-    """All histories of a program. ``loose``: only commands, in any order. Not ``sticky``: without saying where workflow
-    tasks went."""
+def told(played: Played, loose: bool = False) -> str:
+    """All histories of a program. ``loose``: only commands, in any order."""
     normaliser = Normaliser(played.began_at, played.salt)
     lines: list[str] = []
     for workflow_id, events in played.histories:
         lines.append(f"== {normaliser.text(workflow_id)}")
-        for part in _events(normaliser, played, events, loose, sticky):
+        for part in _events(normaliser, played, events, loose):
             lines.extend(part)
     return "\n".join(lines)
 
 
 def _events(
-    normaliser: Normaliser, played: Played, events: Iterable[history.HistoryEvent], loose: bool, sticky: bool
+    normaliser: Normaliser, played: Played, events: Iterable[history.HistoryEvent], loose: bool
 ) -> list[list[str]]:
     parts: list[list[str]] = []
     for event in events:
@@ -75,14 +76,9 @@ def _events(
         shown.CopyFrom(event)
         shown.ClearField("event_time")
         _plain(shown, played.salt.encode())
-        if not sticky:
-            if shown.HasField("workflow_task_scheduled_event_attributes"):
-                shown.workflow_task_scheduled_event_attributes.ClearField("task_queue")
-            if shown.HasField("workflow_execution_started_event_attributes"):
-                # Where one could reset to is told per build.
-                shown.workflow_execution_started_event_attributes.ClearField("prev_auto_reset_points")
-            if shown.HasField("workflow_task_completed_event_attributes"):
-                shown.workflow_task_completed_event_attributes.ClearField("sdk_metadata")
+        if loose and shown.HasField("workflow_execution_started_event_attributes"):
+            # Where one could reset to is told per build.
+            shown.workflow_execution_started_event_attributes.ClearField("prev_auto_reset_points")
         name = enums.EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
         rendered = [line for line in normaliser.render(shown)[2:] if not _SPACING.match(line)]
         if loose:

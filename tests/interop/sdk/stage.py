@@ -131,7 +131,6 @@ _FIELDS = (
     "last_heartbeat_details",
     "scheduled_event_id",
     "started_event_id",
-    "initiated_event_id",
     "status",
 )
 
@@ -150,7 +149,9 @@ def describe(error: BaseException | None) -> list[dict[str, Any]]:
         one: dict[str, Any] = {"kind": type(error).__name__, "text": text}
         for name in _FIELDS:
             value = getattr(error, name, None)
-            if value is not None and not callable(value):
+            # Where a child began depends on how quick it is.
+            quick = name == "started_event_id" and not hasattr(error, "scheduled_event_id")
+            if value is not None and not callable(value) and not quick:
                 one[name] = _plain(value)
         told.append(one)
         error = error.__cause__

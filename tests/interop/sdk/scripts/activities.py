@@ -354,6 +354,31 @@ async def local_activity_failure_ends_the_run(stage: Stage) -> Any:
 
 
 @workflow.defn
+class TakenBack:
+    """Asks for things that it takes back when a local activity ends, all within one workflow task."""
+
+    @workflow.run
+    async def run(self) -> list[Any]:
+        seen: list[Any] = []
+        quick = workflow.execute_local_activity(local, "fine", start_to_close_timeout=SHORT)
+        seen.append(await asyncio.wait_for(quick, 60))
+        left = workflow.start_activity(echo, "never", start_to_close_timeout=SHORT)
+        seen.append(await workflow.execute_local_activity(local, "fine", start_to_close_timeout=SHORT))
+        left.cancel()
+        try:
+            await left
+        except FailureError as error:
+            seen.append(describe(error))
+        seen.append(await workflow.execute_activity(echo, "in the end", start_to_close_timeout=SHORT))
+        return seen
+
+
+@program(alone=NO_CACHE)
+async def taken_back(stage: Stage) -> Any:
+    return await stage.execute(TakenBack.run)
+
+
+@workflow.defn
 class LongLocal:
     """Takes longer than a workflow task may, so that it has to be kept alive."""
 

@@ -24,8 +24,6 @@ class Onward:
         info = workflow.info()
         timeout = info.task_timeout.total_seconds()
         log.append([count, timeout, dict(workflow.memo()), info.typed_search_attributes.get(INT)])
-        if count == 3:
-            return log
         if count == 0:
             workflow.upsert_memo({"more": [1]})
             workflow.upsert_search_attributes([INT.value_set(7)])
@@ -40,7 +38,9 @@ class Onward:
                 search_attributes=TypedSearchAttributes([SearchAttributePair(INT, 8)]),
                 retry_policy=RetryPolicy(maximum_attempts=4),
             )
-        workflow.continue_as_new(args=[3, log], workflow="Onward")
+        if count == 2:
+            workflow.continue_as_new(args=[3, log], workflow="Onward")
+        return log
 
 
 @program()

@@ -98,6 +98,7 @@ class Parent:
             except ChildWorkflowError as error:
                 seen.append(describe(error))
         handle = await workflow.start_child_workflow("Child", "hear", id=f"{own}-hear")
+        await workflow.sleep(0.5)
         await handle.signal(Child.tell, "one")
         try:
             await workflow.execute_child_workflow(Child.run, "plain", id=f"{own}-hear")

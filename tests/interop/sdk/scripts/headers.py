@@ -172,7 +172,7 @@ async def headers_of_local_activities(stage: Stage) -> Any:
     return await stage.execute(LocalCarrier.run)
 
 
-@program()
+@program(loose="How far the child is when it is signalled is a race.")
 async def headers(stage: Stage) -> Any:
     handle = await stage.start(Carrier.run, "first", [])
     await stage.until(handle, "CHILD_WORKFLOW_EXECUTION_COMPLETED")

@@ -216,6 +216,9 @@ class Account:
     @workflow.run
     async def run(self, total: int = 0) -> int:
         self.total += total
+        # The official worker, when it has to replay, runs an update that comes right behind a workflow task without
+        # commands before the main function.
+        workflow.upsert_memo({"open": True})
         await workflow.wait_condition(lambda: not self.open and workflow.all_handlers_finished())
         return self.total
 

@@ -127,8 +127,8 @@ class Long:
         long.cancel()
         await short
         self.asked.set()
-        self.log.append(await child)
         await workflow.wait_condition(workflow.all_handlers_finished)
+        self.log.append(await child)
         self.log.append(len(set(self.ids)))
         return self.log
 
