@@ -276,3 +276,11 @@ def test_too_many_arguments_are_told_of_as_such() -> None:
     play.update("add", 1, "two")
     play.until_quiet()
     assert "takes 2 positional arguments but 3 were given" in play.outcome()
+
+
+def test_arguments_that_cannot_be_read_are_told_of_as_such() -> None:
+    play = Play(Box).start()
+    play.task()
+    play.update("add", {"no": "text"})
+    play.until_quiet()
+    assert play.outcome() == "Failed decoding arguments"

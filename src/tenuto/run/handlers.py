@@ -84,9 +84,9 @@ class Handlers:
     def _args(self, definition: Any, name: str, payloads: Sequence[common.Payload]) -> list[Any]:
         """The arguments of a handler. A dynamic one gets the name, and the payloads as they are."""
         if definition.name is not None:
-            return self.core.decode(payloads, definition.arg_types)
+            return self.outcome.arguments(payloads, definition.arg_types)
         if definition.dynamic_vararg:
-            return [name, *self.core.decode(payloads, None)]
+            return [name, *self.outcome.arguments(payloads, None)]
         return [name, [RawValue(payload) for payload in payloads]]
 
     def call(self, definition: Any, args: Sequence[Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from tenuto.workflow.errors import (
 if TYPE_CHECKING:
     from tenuto.run.core import Core
     from tenuto.run.handlers import Handlers
-    from tenuto.wire import history
+    from tenuto.wire import common, history
 
 
 class Terminal:
@@ -83,6 +83,16 @@ class Outcome:
         if isinstance(error, exceptions.FailureError | asyncio.TimeoutError | TimeoutError):
             return True
         return isinstance(error, self.failure_types)
+
+    def arguments(self, payloads: Sequence[common.Payload], types: Sequence[Any] | None) -> list[Any]:
+        """What the code was given. Raises RuntimeError, or what the converter raises when that is the workflow's own
+        failure."""
+        try:
+            return self.core.decode(payloads, types)
+        except Exception as error:
+            if self.fails_workflow(error):
+                raise
+            raise RuntimeError("Failed decoding arguments") from error
 
     def conclude(self, error: BaseException) -> None:
         """Close the run as the error says, or fail the workflow task."""

@@ -465,7 +465,7 @@ class Run:
             if definition.name is None:
                 self._arguments = self._dynamic_arguments()
             else:
-                self._arguments = core.decode(core.started.input.payloads, definition.arg_types)
+                self._arguments = self.outcome.arguments(core.started.input.payloads, definition.arg_types)
             core.instance = (
                 definition.make(*self._arguments) if definition.init_takes_args else definition.make()
             )
@@ -479,7 +479,7 @@ class Run:
 
         payloads = self.core.started.input.payloads
         if self.options.definition.dynamic_vararg:
-            return self.core.decode(payloads, None)
+            return self.outcome.arguments(payloads, None)
         return [[RawValue(payload) for payload in payloads]]
 
     def _configure(self, config: Any) -> None:
