@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         FailureError,
         TemporalError,
     )
+    from tenuto.sync import SyncClient
     from tenuto.worker import Replayer, Worker
     from tenuto.workflow import FunctionWorkflow
 
@@ -68,12 +69,24 @@ _HOMES = {
         "FailureError",
         "TemporalError",
     ),
+    "tenuto.sync": ("SyncClient",),
     "tenuto.worker": ("Replayer", "Worker"),
     "tenuto.workflow": ("FunctionWorkflow",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _PACKAGES = frozenset(
-    {"activity", "client", "common", "converter", "exceptions", "testing", "worker", "workflow"}
+    {
+        "activity",
+        "client",
+        "common",
+        "converter",
+        "exceptions",
+        "nexus",
+        "sync",
+        "testing",
+        "worker",
+        "workflow",
+    }
 )
 
 __all__ = [
@@ -91,6 +104,7 @@ __all__ = [
     "Replayer",
     "RetryPolicy",
     "SearchAttributeKey",
+    "SyncClient",
     "TemporalError",
     "TypedSearchAttributes",
     "Worker",

@@ -60,7 +60,7 @@ LAW: dict[str, set[str]] = {
     "log": set(),
 }
 
-COMPOSITION = {"tenuto", "app", "_doors", "server", "embedded", "config", "sim", "cli", "testing"}
+COMPOSITION = {"tenuto", "app", "sync", "_doors", "server", "embedded", "config", "sim", "cli", "testing"}
 """Composition roots: the only rooms that know both halves of the house."""
 
 NARROW: dict[tuple[str, str], set[str]] = {
