@@ -162,10 +162,10 @@ def test_a_workflow_is_an_async_function_whose_arguments_have_places() -> None:
         @workflow  # type: ignore[arg-type]
         def sync() -> None: ...
 
-    with pytest.raises(ValueError, match="requires the keyword-only x"):
+    with pytest.raises(ValueError, match=r"by name only behind \*many"):
 
         @workflow
-        async def keyword(*, x: int) -> None: ...
+        async def keyword(*many: int, x: int) -> None: ...
 
 
 def test_outside_of_workflows_a_call_says_how_to_start_it() -> None:

@@ -6,12 +6,14 @@ This file must never know workflows: it finds the run on the loop, and hands the
 from __future__ import annotations
 
 import inspect
+import math
 from asyncio import events
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from tenuto.activity.definition import DEFINITION, Definition, _is_unbound_method, define
 from tenuto.activity.options import ActivityOptions, normal, options_of
+from tenuto.common.by_position import by_position, plain, values_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,7 +23,7 @@ class Activity(Generic[P, R]):
     """An activity made by ``@activity``.
 
     ``await charge(card, total=5)`` in a workflow is a durable call; anywhere else it runs the function itself, sync
-    functions too. Arguments go on the wire in the order of the parameters.
+    functions too. Arguments go on the wire in the order of the parameters, those given by name only behind the others.
     """
 
     fn: Callable[P, Any]
@@ -34,7 +36,7 @@ class Activity(Generic[P, R]):
     def __init__(
         self, definition: Definition, chosen: Mapping[str, Any], base: Activity[P, R] | None = None
     ) -> None:
-        self.fn = definition.fn
+        self.fn = plain(definition.fn)
         self.name = definition.name
         self.chosen = chosen
         self._base = base
@@ -48,9 +50,9 @@ class Activity(Generic[P, R]):
         )
         setattr(self, DEFINITION, made)
         self.definition = made
-        self.__doc__ = definition.fn.__doc__
+        self.__doc__ = self.fn.__doc__
         for name in ("__module__", "__name__", "__qualname__"):
-            value = getattr(definition.fn, name, None)
+            value = getattr(self.fn, name, None)
             if value is not None:
                 setattr(self, name, value)
 
@@ -87,24 +89,10 @@ class Activity(Generic[P, R]):
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
         """The arguments in the order of the parameters. Those at the end that were not given stay absent; others take
         their defaults. Raises TypeError when they do not fit."""
-        if not kwargs:
-            self._fits(len(args))
-            return list(args)
-        bound = self._signature().bind(*args, **kwargs)
-        given = bound.arguments
-        last = max(
-            (place for place, name in enumerate(bound.signature.parameters) if name in given), default=-1
-        )
-        bound.apply_defaults()
-        found: list[Any] = []
-        for place, (name, parameter) in enumerate(bound.signature.parameters.items()):
-            if place > last:
-                break
-            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-                found.extend(bound.arguments[name])
-            else:
-                found.append(bound.arguments[name])
-        return found
+        if kwargs:
+            return values_of(self._signature(), args, kwargs)
+        self._fits(len(args))
+        return list(args)
 
     def _signature(self) -> inspect.Signature:
         found: inspect.Signature | None = self.__dict__.get("_signed")
@@ -114,18 +102,23 @@ class Activity(Generic[P, R]):
             found = inspect.Signature(parameters_of(self.fn))
             self.__dict__["_signed"] = found
             kinds = [parameter.kind for parameter in found.parameters.values()]
-            least = sum(
-                parameter.default is inspect.Parameter.empty and parameter.kind in _POSITIONAL
+            needed = [
+                parameter.kind
                 for parameter in found.parameters.values()
-            )
-            most = None if inspect.Parameter.VAR_POSITIONAL in kinds else len(kinds)
-            self.__dict__["_arity"] = (least, most)
+                if parameter.default is inspect.Parameter.empty and parameter.kind in _NAMED
+            ]
+            most: float = sum(kind in _POSITIONAL for kind in kinds)
+            if inspect.Parameter.KEYWORD_ONLY in needed:
+                most = -1  # no number of positional ones will do
+            elif inspect.Parameter.VAR_POSITIONAL in kinds:
+                most = math.inf
+            self.__dict__["_arity"] = (len(needed), most)
         return found
 
     def _fits(self, count: int) -> None:
         signature = self._signature()
         least, most = self.__dict__["_arity"]
-        if count < least or (most is not None and count > most):
+        if not least <= count <= most:
             signature.bind(*[None] * count)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Activity[..., R]:
@@ -135,7 +128,7 @@ class Activity(Generic[P, R]):
         return Activity(
             Definition(
                 name=self.name,
-                fn=bound,
+                fn=by_position(bound),
                 is_async=self.definition.is_async,
                 no_thread_cancel_exception=self.definition.no_thread_cancel_exception,
                 options=self.definition.options,
@@ -166,6 +159,7 @@ def declared() -> Sequence[Activity[..., Any]]:
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_NAMED = (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)
 
 
 def _chosen(base: Activity[..., Any], chosen: dict[str, Any]) -> Activity[..., Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, overload
 
 from tenuto.common import RawValue
+from tenuto.common.by_position import by_position, plain
 
 if TYPE_CHECKING:
     from tenuto.activity.options import ActivityOptions
@@ -124,11 +125,13 @@ def hints_of(fn: Any) -> tuple[list[type] | None, type | None]:
 
     if inspect.isclass(fn):
         fn = fn.__call__
-    return type_hints_from_func(fn)
+    own = plain(fn)
+    return type_hints_from_func(own, by_name=own is not fn)
 
 
 def is_async(fn: Any) -> bool:
     """Whether calling ``fn`` makes a coroutine."""
+    fn = plain(fn)
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(target_of(fn))
 
 
@@ -166,10 +169,11 @@ def define(
     if dynamic:
         name = None
         _check_dynamic(fn)
-    _check_keywords(fn)
+    if options is None:
+        _check_keywords(fn)
     return Definition(
         name=name,
-        fn=fn,
+        fn=fn if options is None else by_position(fn),
         is_async=is_async(fn),
         no_thread_cancel_exception=no_thread_cancel_exception,
         options=options,

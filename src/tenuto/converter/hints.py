@@ -13,10 +13,13 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 _FRAMES_LOOKED_AT = 12
 
 
-def type_hints_from_func(func: Callable[..., Any]) -> tuple[list[type] | None, type | None]:
+def type_hints_from_func(
+    func: Callable[..., Any], *, by_name: bool = False
+) -> tuple[list[type] | None, type | None]:
     """The types of the arguments of ``func``, None where one has none, and of its result, None when it says nothing.
 
-    The argument types are None altogether unless every parameter can be given by position. A first parameter named
+    The argument types are None altogether unless every parameter can be given by position, or with ``by_name`` by name,
+    whatever stands for many. A first parameter named
     ``self`` without annotation is left out. A result of None is NoneType. Names that are local to a function which is
     running now (a class in a test, say) are found too. Raises NameError for names that are nowhere.
     """
@@ -25,7 +28,8 @@ def type_hints_from_func(func: Callable[..., Any]) -> tuple[list[type] | None, t
     parameters = list(_parameters(func))
     if parameters and parameters[0].name == "self" and parameters[0].annotation is inspect.Parameter.empty:
         parameters = parameters[1:]
-    if any(parameter.kind not in _POSITIONAL for parameter in parameters):
+    fit = (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY) if by_name else _POSITIONAL
+    if any(parameter.kind not in fit for parameter in parameters):
         return None, cast("type | None", result)
     return [cast("type", hints.get(parameter.name)) for parameter in parameters], cast("type | None", result)
 

@@ -48,7 +48,7 @@ class Work:
 
     def call(self, context: ProcessContext, begun: Callable[[ThreadCall], None] | None = None) -> Any:
         """Make it, with ``context`` in place. ``begun`` is told whom to interrupt."""
-        fn = self.target.fn if isinstance(self.target, Activity) else self.target
+        fn = self.target.definition.fn if isinstance(self.target, Activity) else self.target
         call = ThreadCall(fn, self.args)
         token = current.set(context)
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
 from tenuto.common import RawValue
+from tenuto.common.by_position import plain
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -23,10 +24,11 @@ def hints_of(
 ) -> tuple[list[type] | None, type | None]:
     """Types of the arguments and of the result.
 
-    The first is None unless every parameter is positional and annotated. ``names`` are seen besides the module's.
-    Raises NameError when an annotation names what does not exist.
+    The first is None unless every parameter is positional (or `by_position`) and annotated. ``names`` are seen besides the
+    module's. Raises NameError when an annotation names what does not exist.
     """
-    target: Any = fn
+    target: Any = plain(fn)
+    fit = _POSITIONAL if target is fn else (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)
     while isinstance(target, functools.partial):
         target = target.func
     if not inspect.isroutine(target) and not inspect.isclass(target):
@@ -34,7 +36,7 @@ def hints_of(
     hints = get_type_hints(target, localns=None if names is None else dict(names))
     types: list[type] = []
     for parameter in parameters_of(fn, is_method):
-        if parameter.kind not in _POSITIONAL or parameter.name not in hints:
+        if parameter.kind not in fit or parameter.name not in hints:
             return None, hints.get("return")
         types.append(hints[parameter.name])
     return types, hints.get("return")

@@ -46,7 +46,8 @@ class FunctionWorkflow(Generic[P, R]):
     """A workflow made by ``@workflow`` of an async function.
 
     ``await order(card, total=5)`` in a workflow runs it as a child. Arguments go on the wire in the order of the
-    parameters, those that are given by name only behind the others. Any error of its own that leaves it fails the workflow, unless ``failure_exception_types`` says otherwise.
+    parameters, those that are given by name only behind the others. Any error of its own that leaves it fails the
+    workflow, unless ``failure_exception_types`` says otherwise.
     """
 
     fn: Callable[P, Coroutine[Any, Any, R]]
