@@ -300,3 +300,11 @@ def test_an_api_key_turns_tls_on_unless_told_otherwise() -> None:
             await client.close()
 
     run(story())
+
+
+def test_another_name_to_verify_asks_for_the_authority_that_vouches_for_it() -> None:
+    async def story() -> None:
+        with pytest.raises(ValueError, match="server root CA cert"):
+            await connect("localhost:1", tls=TLSConfig(verification_server_name="pinned.test"))
+
+    run(story())

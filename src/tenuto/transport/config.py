@@ -24,7 +24,8 @@ class TLSConfig:
     """Certificate to show (mTLS); needs ``client_private_key``."""
     client_private_key: bytes | None = None
     verification_server_name: str | None = None
-    """The name to verify the server's certificate against, when it differs from ``domain``."""
+    """The name to verify the server's certificate against, when it differs from ``domain``; needs
+    ``server_root_ca_cert``."""
 
 
 @dataclass

@@ -171,6 +171,8 @@ def _wanted_tls(config: ConnectConfig, secure: bool | None) -> TLSConfig | None:
         tls = config.tls
         if (tls.client_cert is None) != (tls.client_private_key is None):
             raise ValueError("client_cert and client_private_key go together: give both or neither")
+        if tls.verification_server_name and tls.server_root_ca_cert is None:
+            raise ValueError("verification_server_name needs a server root CA cert: give server_root_ca_cert")
         return tls
     wanted = config.tls if config.tls is not None else secure
     if wanted is None:
