@@ -5,7 +5,7 @@ What the official worker makes is the measure: its results and histories on our 
 
 import pytest
 
-from tests.interop.sdk.comparing import compare
+from tests.interop.sdk.comparing import same
 from tests.interop.sdk.loading import names
 from tests.interop.sdk.targets import Targets
 
@@ -16,12 +16,10 @@ REAL = pytest.param("real", marks=pytest.mark.oracle)
 @pytest.mark.parametrize("where", ["embedded", "ours", REAL])
 def test_our_worker_does_what_the_official_one_does(name: str, where: str, stages: Targets) -> None:
     measure = "real" if where == "real" else "ours"
-    compare(name, stages.played("official", measure)[name], stages.played("tenuto", where)[name])
+    same(stages, name, ("official", measure), ("tenuto", where))
 
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("name", names())
 def test_our_server_does_what_the_real_one_does(name: str, stages: Targets) -> None:
-    compare(
-        name, stages.played("official", "real")[name], stages.played("official", "ours")[name], same_make=True
-    )
+    same(stages, name, ("official", "real"), ("official", "ours"), same_make=True)

@@ -5,7 +5,7 @@ interceptors.
 
 import pytest
 
-from tests.interop.sdk.comparing import compare, compare_results
+from tests.interop.sdk.comparing import same
 from tests.interop.sdk.loading import MAKES, names, program_of
 from tests.interop.sdk.targets import Targets
 from tests.interop.test_replays import replayed
@@ -22,21 +22,20 @@ HALVES = [name for name in names() if program_of("official", name).takeover]
 @pytest.mark.parametrize("name", TOGETHER)
 @pytest.mark.parametrize("where", ["ours", REAL])
 def test_both_at_once_do_what_one_does(name: str, where: str, stages: Targets) -> None:
-    expected, found = stages.played("official", where)[name], stages.played("both", where)[name]
-    compare(name, expected, found, loose=True)
+    same(stages, name, ("official", where), ("both", where), loose=True)
+    found = stages.played("both", where)[name]
     assert {make: replayed(make, found.histories) for make in MAKES} == {make: [] for make in MAKES}
 
 
 @pytest.mark.parametrize("name", TOGETHER)
 def test_both_hide_the_same_payloads_and_carry_the_same_headers(name: str, stages: Targets) -> None:
-    expected, found = stages.played("coded official", "ours")[name], stages.played("coded", "ours")[name]
-    compare(name, expected, found, loose=True)
+    same(stages, name, ("coded official", "ours"), ("coded", "ours"), loose=True)
 
 
 @pytest.mark.parametrize("name", HALVES)
 @pytest.mark.parametrize("where", ["ours", REAL])
 @pytest.mark.parametrize("who", ["official, then tenuto", "tenuto, then official"])
 def test_one_finishes_what_the_other_began(name: str, where: str, who: str, stages: Targets) -> None:
+    same(stages, name, ("official", where), (who, where), results_only=True)
     found = stages.played(who, where)[name]
-    compare_results(name, stages.played("official", where)[name], found)
     assert {make: replayed(make, found.histories) for make in MAKES} == {make: [] for make in MAKES}

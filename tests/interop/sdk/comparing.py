@@ -8,6 +8,33 @@ from tests.interop.sdk.accepted import accepted
 from tests.interop.sdk.loading import program_of
 from tests.interop.sdk.playing import Played
 from tests.interop.sdk.reading import told
+from tests.interop.sdk.targets import Targets
+
+
+def same(
+    stages: Targets,
+    name: str,
+    expected: tuple[str, str],
+    found: tuple[str, str],
+    *,
+    same_make: bool = False,
+    loose: bool = False,
+    results_only: bool = False,
+) -> None:
+    """Fails with what differs between two playings, each by whom and where. ``loose``: as in `told`.
+
+    Timers of a tenth of a second race on a busy machine: what differs is played once more, alone."""
+
+    def held(one: Played, other: Played) -> None:
+        if results_only:
+            compare_results(name, one, other, same_make)
+        else:
+            compare(name, one, other, same_make=same_make, loose=loose)
+
+    try:
+        held(stages.played(*expected)[name], stages.played(*found)[name])
+    except (AssertionError, pytest.fail.Exception):
+        held(stages.again(*expected, name), stages.again(*found, name))
 
 
 def compare_results(name: str, expected: Played, found: Played, same_make: bool = False) -> None:

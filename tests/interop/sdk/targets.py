@@ -39,6 +39,12 @@ class Targets:
             self._played[key] = asyncio.run(play_all(setting, chosen))
         return self._played[key]
 
+    def again(self, who: str, where: str, name: str) -> Played:
+        """One program once more, with nothing else going on."""
+        played = asyncio.run(play_all(self._setting(who, where), [name]))[name]
+        self._played[who, where][name] = played
+        return played
+
     def _setting(self, who: str, where: str) -> Setting:
         address = self.address(where)
         if who in MAKES:
