@@ -259,7 +259,7 @@ def payloads_in(messages: Message | Iterable[Message], *, headers: bool = False)
 async def code_message(messages: Message | Iterable[Message], code: Code, *, headers: bool = False) -> None:
     """Put what ``code`` makes of them in place of all payloads inside ``messages``, in one call."""
     search = _found(messages, headers, None)
-    await _code(search.slots, code)
+    _put(await _coded(search.slots, code))
     search.wrap_again()
 
 
@@ -301,9 +301,11 @@ async def _by_context(
     groups: dict[tuple[SerializationContext | None, Any], list[_Slot]] = {}
     for slot in search.slots:
         groups.setdefault((slot.context, getattr(slot.context, "storage_target", None)), []).append(slot)
+    made: list[_Made] = []
     for (context, _), slots in groups.items():
         told = converter if context is None else converter.with_context(context)
-        await _code(slots, told.encode_payloads if outward else told.decode_payloads)
+        made += await _coded(slots, told.encode_payloads if outward else told.decode_payloads)
+    _put(made)  # all or nothing: what could not be read whole can be read again
     search.wrap_again()
 
 
@@ -314,21 +316,26 @@ def _found(messages: Message | Iterable[Message], headers: bool, context_of: Con
     return search
 
 
-async def _code(slots: Sequence[_Slot], code: Code) -> None:
+_Made = tuple[_Slot, Sequence[common.Payload]]
+
+
+def _put(made: Sequence[_Made]) -> None:
+    for slot, new in made:
+        slot.put(new)
+
+
+async def _coded(slots: Sequence[_Slot], code: Code) -> list[_Made]:
     flat = [payload for slot in slots for payload in slot.payloads()]
     if not flat:
-        return
+        return []
     if len(slots) == 1:
-        slots[0].put(await code(flat))
-        return
+        return [(slots[0], await code(flat))]
     try:
         new = await code(flat)
     except Exception:  # noqa: BLE001 - a codec that wraps a list in one payload may refuse to open several
         new = []
     if len(new) == len(flat):
         taken = iter(new)
-        for slot in slots:
-            slot.put([next(taken) for _ in slot.payloads()])
-    else:  # a codec that makes fewer or more of them: only within one list, then
-        for slot, own in [(slot, await code(slot.payloads())) for slot in slots]:
-            slot.put(own)
+        return [(slot, [next(taken) for _ in slot.payloads()]) for slot in slots]
+    # A codec that makes fewer or more of them: only within one list, then.
+    return [(slot, await code(slot.payloads())) for slot in slots]

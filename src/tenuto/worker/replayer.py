@@ -5,6 +5,7 @@ Histories go straight through `tenuto.run`. This file must never talk to a servi
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from tenuto.common import HeaderCodecBehavior
 from tenuto.converter import DataConverter
+from tenuto.exceptions import ApplicationError
 from tenuto.run.history import check_ids, cut
 from tenuto.run.run import Run
 from tenuto.run.types import Completion, TaskFailure
@@ -34,6 +36,7 @@ from tenuto.workflow.errors import NondeterminismError
 if TYPE_CHECKING:
     from tenuto.client import WorkflowHistory
     from tenuto.runtime import Runtime
+    from tenuto.worker.contexts import Contexts
     from tenuto.worker.plugin import Plugin
 
 DEADLOCK_TIMEOUT = timedelta(seconds=2)
@@ -197,7 +200,12 @@ class Replayer:
             contexts = self._payloads.contexts(
                 history.workflow_id, workflow_type, started.task_queue.name, run_id
             )
-            await self._payloads.decode_events(events, history.workflow_id, contexts)
+            try:
+                await self._payloads.decode_events(events, history.workflow_id, contexts)
+            except ApplicationError as error:
+                if not error.non_retryable:
+                    raise
+                return await self._unreadable(history, events, contexts, error)
         activations = cut(events, replay_until=sys.maxsize)
         if not activations:
             return None
@@ -214,6 +222,26 @@ class Replayer:
         finally:
             driver.drop(run)
         return last.failure if last is not None else None
+
+    async def _unreadable(
+        self,
+        history: WorkflowHistory,
+        events: Sequence[wire.HistoryEvent],
+        contexts: Contexts | None,
+        error: ApplicationError,
+    ) -> TaskFailure | None:
+        """A worker fails the workflow when something new cannot be read for good: that is what history should say."""
+        if events[-1].HasField("workflow_execution_failed_event_attributes"):
+            before = cut(events[:-1], replay_until=sys.maxsize)[:-1]
+            read = [event for activation in before for event in activation.events]
+            with contextlib.suppress(ApplicationError):
+                await self._payloads.decode_events(read, history.workflow_id, contexts)
+                return None
+        told = self._payloads.failure_of(error)
+        told.message = f"The workflow would fail, but history goes on: {told.message}"
+        return TaskFailure(
+            cause=enums_failed.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR, failure=told, error=error
+        )
 
 
 def _parts(config: ReplayerConfig) -> tuple[Registry, Payloads]:

@@ -11,9 +11,10 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tenuto import __version__
 from tenuto.clock import WallClock
@@ -22,7 +23,7 @@ from tenuto.run.history import HistoryGap, check_ids, cut
 from tenuto.run.run import Run
 from tenuto.run.types import Activation, Completion, QueryAnswer, TaskFailure
 from tenuto.transport.errors import RPCError
-from tenuto.wire import enums_failed
+from tenuto.wire import command, enums_command, enums_failed
 from tenuto.wire import workflowservice as ws
 from tenuto.worker import fetching
 from tenuto.worker.answers import Answer, Forms
@@ -54,6 +55,14 @@ HEARTBEAT_AT = 0.8
 """Of a workflow task's timeout: then it is answered although local activities are at work, and another asked for."""
 SLOW_SECONDS = 5.0
 _NONDETERMINISM = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
+
+
+class _Unreadable(Exception):
+    """What came is not to be read, now or later: the workflow fails with ``error``."""
+
+    def __init__(self, error: ApplicationError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Runs:
@@ -189,6 +198,8 @@ class Runs:
                 await self._answer_query(task, cached, steps)
                 return None
             return await self._answer_task(task, cached, steps, began)
+        except _Unreadable as unreadable:
+            await self._give_up(task, unreadable.error)
         except TaskFailed as error:
             self._evict(cached)
             await self._fail(task, error.failed)
@@ -253,8 +264,22 @@ class Runs:
         try:
             await self._payloads.decode_task(task, seen, contexts)
         except Exception as error:  # noqa: BLE001 - a codec may raise anything, and fails the workflow task
+            if _is_final(error) and not task.HasField("query") and not task.queries:
+                await self._must_be_new(task, activations, contexts)
+                raise _Unreadable(error) from None
             raise TaskFailed(self._replies.failure(error)) from None
         return contexts
+
+    async def _must_be_new(
+        self, task: Task, activations: list[Activation], contexts: Contexts | None
+    ) -> None:
+        """Raises `TaskFailed` when it is something old that cannot be read: history says that it could be once."""
+        old = [event for activation in activations[:-1] for event in activation.events]
+        try:
+            await self._payloads.decode_events(old, task.workflow_execution.workflow_id, contexts)
+        except Exception as error:  # noqa: BLE001 - as above
+            failed = self._replies.failure(error)
+            raise TaskFailed(replace(failed, cause=_NONDETERMINISM)) from None
 
     def _make(self, task: Task, events: Events) -> Cached:
         execution = task.workflow_execution
@@ -391,6 +416,22 @@ class Runs:
         returned = response.workflow_task
         return returned if returned.task_token else None
 
+    async def _give_up(self, task: Task, error: ApplicationError) -> None:
+        """Fail the workflow without asking it."""
+        self._evict_id(task.workflow_execution.run_id)
+        answer = Answer()
+        made = command.Command(command_type=enums_command.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION)
+        told = made.fail_workflow_execution_command_attributes.failure
+        told.CopyFrom(self._payloads.failure_of(error))
+        answer.commands.append(made)
+        answer.closed = True
+        try:
+            await self._replies.complete(task, answer, {}, go_on=False, name=True)
+        except TaskFailed as worse:
+            await self._fail(task, worse.failed)
+        except RPCError as refused:
+            tell_refused(task, refused)
+
     async def _ask(self, cached: Cached, task: Task) -> dict[str, QueryAnswer]:
         answers: dict[str, QueryAnswer] = {}
 
@@ -444,6 +485,11 @@ class Runs:
         if cached.locals is not None:
             cached.locals.close()
         self._driver.drop(cached.run, stalled)
+
+
+def _is_final(error: BaseException) -> TypeGuard[ApplicationError]:
+    """Whether whoever raised it says that another attempt is of no use."""
+    return isinstance(error, ApplicationError) and error.non_retryable
 
 
 def _is_kept(task: Task, following: Task) -> bool:
