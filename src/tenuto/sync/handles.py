@@ -115,7 +115,7 @@ class SyncWorkflowHandle(Waiting, Generic[SelfType, ReturnType]):
     @overload
     def execute_update(self, update: Callable[..., Awaitable[T]], *args: Any, **options: Any) -> T: ...
     @overload
-    def execute_update(self, update: Callable[..., T], *args: Any, **options: Any) -> T: ...
+    def execute_update(self, update: Callable[..., T | Awaitable[T]], *args: Any, **options: Any) -> T: ...
     @overload
     def execute_update(self, update: str, *args: Any, **options: Any) -> Any: ...
     def execute_update(self, update: Any, *args: Any, **options: Any) -> Any:
@@ -132,7 +132,11 @@ class SyncWorkflowHandle(Waiting, Generic[SelfType, ReturnType]):
     ) -> SyncUpdateHandle[T]: ...
     @overload
     def start_update(
-        self, update: Callable[..., T], *args: Any, wait_for_stage: WorkflowUpdateStage = ..., **options: Any
+        self,
+        update: Callable[..., T | Awaitable[T]],
+        *args: Any,
+        wait_for_stage: WorkflowUpdateStage = ...,
+        **options: Any,
     ) -> SyncUpdateHandle[T]: ...
     @overload
     def start_update(
