@@ -21,12 +21,20 @@ def campaign(request: pytest.FixtureRequest) -> Campaign:
     return made
 
 
+_accepted: list[set[str]] = []
+"""What each campaign has done with success."""
+
+
 def test_every_method_is_called_and_most_of_them_with_success(campaign: Campaign) -> None:
     assert sum(campaign.tally.values()) >= STEPS
     assert not [method for method in campaign.methods if not campaign.tally[method]]
-    offered = [method for method in campaign.methods if campaign.world.service.offers(method)]
-    accepted = [method for method in offered if campaign.corpus[method]]
-    assert len(accepted) > 0.7 * len(offered), sorted(set(offered) - set(accepted))
+    offered = {method for method in campaign.methods if campaign.world.service.offers(method)}
+    _accepted.append({method for method in offered if campaign.corpus[method]})
+    # One campaign may be unlucky; all together leave out only what needs a state that chance does not make.
+    assert len(_accepted[-1]) > 0.6 * len(offered)
+    if len(_accepted) == len(SEEDS):
+        ever = set[str]().union(*_accepted)
+        assert len(ever) > 0.85 * len(offered), sorted(offered - ever)
 
 
 def test_nothing_is_left_behind_when_nobody_waits(campaign: Campaign) -> None:
