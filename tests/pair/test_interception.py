@@ -36,3 +36,32 @@ def test_an_interceptor_may_add_a_signal_handler_when_it_is_made() -> None:
     play.signal("added", "it")
     assert play.to_end() == ["w heard it"]
     play.replayed()
+
+
+@workflow.defn
+class Calls:
+    @workflow.run
+    async def run(self) -> int:
+        await workflow.get_external_workflow_handle("another").signal("hello")
+        return workflow.info().attempt
+
+
+class Asked(WorkflowOutboundInterceptor):
+    times = 0
+
+    def info(self) -> workflow.Info:
+        Asked.times += 1
+        return super().info()
+
+
+class Counts(WorkflowInboundInterceptor):
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        super().init(Asked(outbound))
+
+
+def test_interceptors_see_only_what_the_code_itself_asks() -> None:
+    play = Play(Calls, interceptors=[Counts], cold=False).start()
+    made = play.task()
+    attributes = made.commands[0].signal_external_workflow_execution_command_attributes
+    assert attributes.namespace == "default"
+    assert Asked.times == 0

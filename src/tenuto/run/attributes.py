@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from tenuto.common import (
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from tenuto.run.core import Core
     from tenuto.wire import command, duration_pb2, history, timestamp_pb2
     from tenuto.workflow.interception import ContinueAsNewInput
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _when(stamp: timestamp_pb2.Timestamp) -> datetime:
@@ -81,7 +84,7 @@ def info_of(core: Core, event: history.HistoryEvent, first_task_at: int) -> Info
         run_id=options.run_id,
         run_timeout=_lasting(told.workflow_run_timeout),
         search_attributes=decode_search_attributes(told.search_attributes),
-        start_time=datetime.fromtimestamp(first_task_at / 1e9, UTC),
+        start_time=_EPOCH + timedelta(microseconds=first_task_at // 1000),
         task_queue=options.task_queue,
         task_timeout=told.workflow_task_timeout.ToTimedelta(),
         typed_search_attributes=decode_typed_search_attributes(told.search_attributes),

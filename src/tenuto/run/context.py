@@ -141,6 +141,9 @@ class Context(Runtime):
     def info(self) -> Info:
         return self.core.outbound.info()
 
+    def namespace(self) -> str:
+        return self.core.options.namespace
+
     def task_facts(self) -> TaskFacts:
         return self.core.task
 

@@ -50,7 +50,13 @@ class Runtime(ABC):
     """
 
     @abstractmethod
-    def info(self) -> Info: ...
+    def info(self) -> Info:
+        """For workflow code: interceptors are asked."""
+
+    @abstractmethod
+    def namespace(self) -> str:
+        """The run's. No interceptor is asked."""
+
     @abstractmethod
     def task_facts(self) -> TaskFacts: ...
     @abstractmethod

@@ -96,7 +96,7 @@ class ExternalWorkflowHandle(Generic[SelfT]):
             SignalExternalWorkflowInput(
                 signal=name,
                 args=arg_or_args(arg, args),
-                namespace=self._runtime.info().namespace,
+                namespace=self._runtime.namespace(),
                 workflow_id=self._id,
                 workflow_run_id=self._run_id,
                 headers={},
