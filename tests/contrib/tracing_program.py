@@ -7,6 +7,7 @@
 import asyncio
 import importlib
 import json
+import os
 import sys
 import uuid
 from contextlib import suppress
@@ -172,4 +173,5 @@ async def play() -> list[Line]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(play())))
+    print(json.dumps(asyncio.run(play())), flush=True)
+    os._exit(0)  # the official package may crash an interpreter that ends in order

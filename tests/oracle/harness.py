@@ -175,12 +175,12 @@ def _running(command: list[str], address: str, environment: dict[str, str]) -> I
 
 
 @contextlib.contextmanager
-def real_server() -> Iterator[str]:
-    """A fresh in-memory Temporal dev server; yields its address."""
+def real_server(*more: str) -> Iterator[str]:
+    """A fresh in-memory Temporal dev server; yields its address. ``more``: arguments of its command line."""
     port = free_port()
     binary = Path(sys.executable).parent / "temporal"
     command = [str(binary), "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port)]
-    command += ["--log-level", "error"]
+    command += ["--log-level", "error", *more]
     for name, kind in SEARCH_ATTRIBUTES.items():
         command += ["--search-attribute", f"{name}={kind}"]
     with _running(command, f"127.0.0.1:{port}", dict(os.environ)) as address:

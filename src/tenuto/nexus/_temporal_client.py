@@ -180,7 +180,8 @@ class TemporalNexusClient:
         """For one start, or one after another that failed. Raises HandlerError."""
         if self._taken:
             raise nexusrpc.HandlerError(
-                "Only one async operation can be started per operation handler invocation",
+                "Only one async operation can be started per operation handler invocation. "
+                "Use TemporalNexusClient.client for additional workflow interactions",
                 type=nexusrpc.HandlerErrorType.BAD_REQUEST,
             )
         self._taken = True
