@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "tenuto": ("__version__",),
     "tenuto.transport.config": (
         "ConnectConfig",
         "DnsLoadBalancingConfig",
