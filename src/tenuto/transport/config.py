@@ -97,9 +97,10 @@ GrpcCompression.GZIP = GrpcCompression("GZIP")
 
 @dataclass(frozen=True)
 class PayloadLimitsConfig:
-    """Sizes from which on a warning is logged."""
+    """Sizes of a field of a request beyond which a warning is logged; 0: none is."""
 
     payloads_warn_size: int = 512 * 1024
+    """Of the values of one field together, or of a failure."""
     memo_warn_size: int = 2 * 1024
 
 

@@ -29,6 +29,7 @@ from tenuto.transport.facades import (
     WorkflowService as WorkflowService,
 )
 from tenuto.transport.retry import Kind, Tries
+from tenuto.transport.sizes import Warner
 from tenuto.wire import Message, service_module, workflowservice
 
 CLIENT_NAME = "tenuto"
@@ -49,6 +50,7 @@ class ServiceClient:
 
             transport = transport_for(config)
         self._transport = transport
+        self._warner = Warner(config.payload_limits)
         self._retry = config.retry_config or _DEFAULT_RETRY
         self._rpc_metadata = dict(config.rpc_metadata)
         self._api_key = config.api_key
@@ -138,6 +140,7 @@ class ServiceClient:
         cancelled or ``timeout`` is over. Without ``timeout`` a try takes at most 30 seconds, of a poll 70. ``metadata`` adds
         headers to this call. Raises `RPCError`.
         """
+        self._warner.look(method, request)
         kind = patience.kind_of(method, request)
         headers = self._headers_of(getattr(request, "namespace", ""), metadata)
         limit = timeout.total_seconds() if timeout is not None else None

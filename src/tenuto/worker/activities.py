@@ -47,6 +47,7 @@ from tenuto.worker.slots import ActivitySlot, Slots
 if TYPE_CHECKING:
     from tenuto.client import Client
     from tenuto.converter import DataConverter
+    from tenuto.transport.sizes import Limits
     from tenuto.wire import common, workflowservice
     from tenuto.worker.deployment import Build
     from tenuto.worker.processes import ProcessRunner
@@ -286,6 +287,10 @@ class Activities:
             if limit.seconds or limit.nanos:
                 attempt.begin_beats().begin_automatic()
         return await attempt.run(args, task.header.fields)
+
+    def refuse_beyond(self, limits: Limits) -> None:
+        """Fail attempts instead of reporting what the service would refuse."""
+        self._reports.limits = limits
 
     @property
     def local_names(self) -> frozenset[str] | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tenuto import ambient
 from tenuto.common import HeaderCodecBehavior, MetricMeter
 from tenuto.transport.errors import RPCError, RPCStatusCode
+from tenuto.transport.sizes import Limits
 from tenuto.wire import namespace as wire_namespace
 from tenuto.wire import workflowservice as ws
 from tenuto.worker.activities import Activities
@@ -418,6 +419,12 @@ class Assembly:
                 f"described: {error.status.name}: {error.message}"
             ) from error
         self._capabilities = answer.namespace_info.capabilities
+        if not self._config.get("disable_payload_error_limit"):
+            told = answer.namespace_info.limits
+            limits = Limits(told.blob_size_limit_error, told.memo_size_limit_error)
+            for part in (self._runs, self._activities):
+                if part is not None:
+                    part.refuse_beyond(limits)
         if self._capabilities.poller_autoscaling:
             for poller in self._pollers:
                 poller.be_advised()

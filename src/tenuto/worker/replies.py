@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from tenuto.run.types import QueryAnswer, TaskFailure
 from tenuto.transport.base import NO_HEADERS, Headers
 from tenuto.transport.errors import RPCError, RPCStatusCode
+from tenuto.transport.sizes import NO_LIMITS, beyond, refusal
 from tenuto.wire import KEEP_HEADER, enums_failed, failure
 from tenuto.wire import workflowservice as ws
 from tenuto.worker.answers import Answer, Forms, add_query_results, eager_ones
@@ -30,6 +31,7 @@ _MARK = {"__temporal_error_identifier": "WorkflowTaskFailure"}
 
 _UNHANDLED = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
 _KEEP = {KEEP_HEADER: "1"}
+_PAYLOADS_TOO_LARGE = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_PAYLOADS_TOO_LARGE
 _TOO_LARGE = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_GRPC_MESSAGE_TOO_LARGE
 
 
@@ -70,6 +72,8 @@ class Replies:
         max_eager: int,
     ) -> None:
         self.client = client
+        self.limits = NO_LIMITS
+        """What the service refuses: such answers are not sent. May be set at any time."""
         self._forms = forms
         self._payloads = payloads
         self._task_queue = task_queue
@@ -102,6 +106,7 @@ class Replies:
             if queries:
                 add_query_results(request, queries)
             await self._encode(request, task, contexts)
+            self._must_fit(request)
             response = await self._send(request, _KEEP if keep else NO_HEADERS)
             if eager is not None:
                 for activity in response.activity_tasks:
@@ -111,6 +116,22 @@ class Replies:
         finally:
             if eager is not None and reserved > began:
                 eager.release(reserved - began)
+
+    def _must_fit(self, request: ws.RespondWorkflowTaskCompletedRequest) -> None:
+        """An answer to a query may be of any size: the service refuses it alone."""
+        found = beyond(request, self.limits)
+        if found is None:
+            return
+        if request.query_results:
+            lesser = ws.RespondWorkflowTaskCompletedRequest()
+            lesser.CopyFrom(request)
+            lesser.query_results.clear()
+            found = beyond(lesser, self.limits)
+            if found is None:
+                return
+        told = failure.Failure(message=refusal(found, self.limits))
+        told.application_failure_info.type = "PayloadsTooLarge"
+        raise TaskFailed(TaskFailure(cause=_PAYLOADS_TOO_LARGE, failure=told))
 
     def _reserve(self, answer: Answer, eager: EagerSlots) -> int:
         """Reserve slots for activities to be started at once; those that get none are started in the usual way."""

@@ -18,6 +18,7 @@ from tenuto.exceptions import (
     is_cancelled_exception,
 )
 from tenuto.transport.errors import RPCError, RPCStatusCode
+from tenuto.transport.sizes import NO_LIMITS, beyond, refusal
 from tenuto.wire import failure, workflowservice
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Reports:
         self, client: Client, identity: str, converter: DataConverter, build: Build | None = None
     ) -> None:
         self.client = client
+        self.limits = NO_LIMITS
+        """What the service refuses: such results fail their attempt. May be set at any time."""
         self.namespace = client.namespace
         self.identity = identity
         self.walks = converter.rewrites
@@ -64,14 +67,21 @@ class Reports:
         if self.walks:
             await encode_message(message, converter)
 
+    def _must_fit(self, message: Any) -> None:
+        """Raises ApplicationError for what the service would refuse."""
+        found = beyond(message, self.limits)
+        if found is not None:
+            raise ApplicationError(refusal(found, self.limits), type="PayloadsTooLarge")
+
     # ---- ends -------------------------------------------------------------------------------------------------------
 
     async def completed(self, attempt: RemoteAttempt, result: Any) -> Report:
-        """Raises what the converter raises."""
+        """Raises what the converter raises, and ApplicationError for a result that is too large."""
         request = workflowservice.RespondActivityTaskCompletedRequest(task_token=attempt.told.task_token)
         request.result.payloads.extend(attempt.converter.payload_converter.to_payloads((result,)))
         if self.walks:
             await self._encode(request, attempt.converter)
+        self._must_fit(request)
         return "RespondActivityTaskCompleted", self._signed(request)
 
     async def failed(self, attempt: RemoteAttempt, error: BaseException) -> Report:
@@ -79,7 +89,7 @@ class Reports:
         request = workflowservice.RespondActivityTaskFailedRequest(task_token=attempt.told.task_token)
         describe(error, request.failure, attempt.converter)
         unsent = attempt.close()
-        if unsent:
+        if unsent and attempt.broken is None:
             request.last_heartbeat_details.payloads.extend(unsent)
         try:
             await self._encode(request, attempt.converter)
@@ -97,6 +107,7 @@ class Reports:
             payloads = attempt.converter.payload_converter.to_payloads(error.details)
             request.details.payloads.extend(payloads)
             await self._encode(request, attempt.converter)
+            self._must_fit(request)
         return "RespondActivityTaskCanceled", self._signed(request)
 
     async def left_open(self, attempt: RemoteAttempt) -> None:
@@ -139,13 +150,14 @@ class Reports:
     async def beat(
         self, token: bytes, details: Sequence[common.Payload], converter: DataConverter
     ) -> workflowservice.RecordActivityTaskHeartbeatResponse:
-        """Raises RPCError, and what the codec raises."""
+        """Raises RPCError, what the codec raises, and ApplicationError for details that are too large."""
         request = workflowservice.RecordActivityTaskHeartbeatRequest(
             task_token=token, identity=self.identity, namespace=self.namespace
         )
         if details:
             request.details.payloads.extend(details)
             await self._encode(request, converter)
+            self._must_fit(request)
         answer: workflowservice.RecordActivityTaskHeartbeatResponse
         answer = await self.client.service_client.call("RecordActivityTaskHeartbeat", request, retry=True)
         return answer

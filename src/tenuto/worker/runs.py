@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tenuto.client import Client
     from tenuto.common import MetricMeter
     from tenuto.converter import DataConverter
+    from tenuto.transport.sizes import Limits
     from tenuto.wire import history
     from tenuto.worker.contexts import Contexts
     from tenuto.worker.deployment import Build
@@ -142,6 +143,10 @@ class Runs:
     @client.setter
     def client(self, client: Client) -> None:
         self._replies.client = client
+
+    def refuse_beyond(self, limits: Limits) -> None:
+        """Fail workflow tasks instead of answering them with what the service would refuse."""
+        self._replies.limits = limits
 
     @property
     def cached(self) -> int:

@@ -114,6 +114,7 @@ class Worker:
         ``graceful_shutdown_timeout``: how long activities may go on after `shutdown` before they are cancelled.
         ``workflow_failure_exception_types``: errors that fail a workflow instead of its task. ``deadlock_timeout``: how long
         workflow code may run without yielding, None for ever; ``debug_mode`` (or TEMPORAL_DEBUG) is that too.
+        ``disable_payload_error_limit``: send even what the service said that it refuses as too large.
         ``on_fatal_error`` is awaited before a worker that cannot go on stops.
 
         Raises ValueError when nothing is registered or options exclude each other, TypeError for an activity that is none.
