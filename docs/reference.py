@@ -21,6 +21,10 @@ MODULES = [
     "tenuto.runtime",
     "tenuto.envconfig",
     "tenuto.plugin",
+    "tenuto.sync",
+    "tenuto.nexus",
+    "tenuto.contrib.opentelemetry",
+    "tenuto.contrib.opentelemetry.workflow",
     "tenuto.contrib.pydantic",
 ]
 
