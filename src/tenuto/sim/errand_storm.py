@@ -143,19 +143,33 @@ class _Customer:
 
     async def _change(self, handle: WorkflowHandle[Any, Outcome], what: str, name: str) -> Any:
         first = await handle.execute_update(name, what, id=what)
-        again = await handle.get_update_handle(what).result()
+        again = await self._outcome_of(handle, what)
         if first != again:
             raise BrokenPromise(OUTCOMES, f"update {what} resulted in {first!r}, and asked again in {again!r}")
         return first
 
+    async def _outcome_of(self, handle: WorkflowHandle[Any, Outcome], what: str) -> Any:
+        for _ in range(60):
+            try:
+                return await handle.get_update_handle(what).result()
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+            # A node that was deposed without knowing answered from what it remembers.
+            await asyncio.sleep(1)
+        raise BrokenPromise(OUTCOMES, f"nobody knows of update {what} any more")
+
     async def _refused(self, handle: WorkflowHandle[Any, Outcome]) -> Any:
-        try:
-            told = await self._unless_over(handle.execute_update("change", "bad"))
-        except WorkflowUpdateFailedError:
-            return None
-        if told is not _OVER:
+        async def attempt() -> Any:
+            try:
+                return await handle.execute_update("change", "bad")
+            except WorkflowUpdateFailedError:
+                return None
+
+        told = await self._unless_over(attempt())
+        if told is not None and told is not _OVER:
             raise BrokenPromise(OUTCOMES, f"an update that is to be refused resulted in {told!r}")
-        return _OVER
+        return told
 
     async def _ask(self, handle: WorkflowHandle[Any, Outcome]) -> None:
         for _ in range(self._chance.randint(0, 3)):

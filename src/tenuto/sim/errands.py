@@ -167,7 +167,9 @@ class Errand:
             await workflow.wait_condition(lambda: len(self.notes) >= plan.signals)
             await workflow.wait_condition(lambda: len(self.changes) >= plan.updates)
             if plan.cancelled:
-                await workflow.wait_condition(lambda: False)
+                # It may have come together with the very thing that was waited for, which then was what the code saw.
+                await workflow.wait_condition(lambda: workflow.cancellation_reason() is not None)
+                raise asyncio.CancelledError
         except BaseException as error:
             if not plan.cancelled or not _means_cancelled(error):
                 raise

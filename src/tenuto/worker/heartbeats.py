@@ -126,7 +126,7 @@ class Heartbeats:
     def _check_silence(self) -> None:
         """The service has given the activity up when it heard nothing for so long."""
         left = self._beat_at + self._timeout + GRACE_SECONDS - self._loop.time()
-        if left > 0:
+        if left > 0.001:  # less may be too little for a clock to move
             self._watch = self._loop.call_later(left, self._check_silence)
             return
         self._watch = None
