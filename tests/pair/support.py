@@ -1,7 +1,7 @@
 """A workflow's code and the engine, face to face: no network, no worker, no clock but the engine's.
 
-`Play` starts one workflow and keeps it going: workflow tasks, local activities, activities, timers. At every workflow task it
-also lets a second run, which sees the whole history afresh, answer the same task: both must answer the same.
+`Play` starts one workflow and keeps it going: workflow tasks, local activities, activities, timers. At every workflow
+task it also lets a second run, which sees the whole history afresh, answer the same task: both must answer the same.
 """
 
 import asyncio

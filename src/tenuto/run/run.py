@@ -440,7 +440,7 @@ class Run:
 
     def _remember(self, signalled: bool = False) -> None:
         """Resolve local activities whose end history knows: in the activation in which they ended, by the order of their
-        markers. What belongs to a later activation comes when there is nothing else to do, as there is when ``signalled``."""
+        markers. What belongs to a later activation comes when there is nothing else to do, as when ``signalled``."""
         core = self.core
         for early in (True, False):
             while core.markers:
