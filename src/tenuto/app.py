@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         """Options of `App.start` and `App.execute`."""
 
         once: bool
+
     from tenuto.converter import DataConverter
     from tenuto.transport.config import TLSConfig
     from tenuto.worker import WorkerConfig
@@ -241,7 +242,9 @@ class App:
         except WorkflowAlreadyStartedError as ended:
             _, _, result_type = workflow_named(workflow)
             return self.client.get_workflow_handle(
-                options["id"], run_id=ended.run_id or None, result_type=options.get("result_type") or result_type
+                options["id"],
+                run_id=ended.run_id or None,
+                result_type=options.get("result_type") or result_type,
             )
 
     @overload
