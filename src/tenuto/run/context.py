@@ -183,7 +183,8 @@ class Context(Runtime):
             return MetricMeter.noop
         whose = {"namespace": options.namespace, "task_queue": options.task_queue}
         return ReplaySafeMeter(
-            meter.with_additional_attributes({**whose, "workflow_type": self.core.info.workflow_type}), self.core
+            meter.with_additional_attributes({**whose, "workflow_type": self.core.info.workflow_type}),
+            self.core,
         )
 
     def extern_functions(self) -> Mapping[str, Callable[..., Any]]:
