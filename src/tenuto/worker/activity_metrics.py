@@ -24,7 +24,9 @@ class ActivityMetrics:
         return None if meter is MetricMeter.noop else ActivityMetrics(meter, namespace, task_queue)
 
     def __init__(self, meter: MetricMeter, namespace: str, task_queue: str) -> None:
-        meter = own_meter(meter).with_additional_attributes({"namespace": namespace, "task_queue": task_queue})
+        meter = own_meter(meter).with_additional_attributes(
+            {"namespace": namespace, "task_queue": task_queue}
+        )
         self._received = meter.create_counter("temporal_activity_task_received")
         self._waited = meter.create_histogram_timedelta("temporal_activity_schedule_to_start_latency")
         self._took = meter.create_histogram_timedelta("temporal_activity_execution_latency")
