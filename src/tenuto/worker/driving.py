@@ -196,7 +196,9 @@ class Driver:
             _tell(loop, turn.finish, error)
 
         assert self._executor is not None
-        loop.run_in_executor(self._executor, work)  # a loop with executors of its own kind knows how to use them
+        loop.run_in_executor(
+            self._executor, work
+        )  # a loop with executors of its own kind knows how to use them
         return await turn.done
 
 
