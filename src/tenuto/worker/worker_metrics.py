@@ -39,7 +39,9 @@ class WorkerMetrics:
         return None if meter is MetricMeter.noop else WorkerMetrics(meter, namespace, task_queue)
 
     def __init__(self, meter: MetricMeter, namespace: str, task_queue: str) -> None:
-        meter = own_meter(meter).with_additional_attributes({"namespace": namespace, "task_queue": task_queue})
+        meter = own_meter(meter).with_additional_attributes(
+            {"namespace": namespace, "task_queue": task_queue}
+        )
         self._started = meter.create_counter("temporal_worker_start")
         self._found = meter.create_counter("temporal_workflow_task_queue_poll_succeed")
         self._empty = meter.create_counter("temporal_workflow_task_queue_poll_empty")
