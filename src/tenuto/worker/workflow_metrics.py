@@ -34,7 +34,9 @@ class WorkflowMetrics:
         return WorkflowMetrics(meter, namespace, task_queue)
 
     def __init__(self, meter: MetricMeter, namespace: str, task_queue: str) -> None:
-        meter = own_meter(meter).with_additional_attributes({"namespace": namespace, "task_queue": task_queue})
+        meter = own_meter(meter).with_additional_attributes(
+            {"namespace": namespace, "task_queue": task_queue}
+        )
         self._ended = {word: meter.create_counter(f"temporal_workflow_{word}") for word in _ENDS.values()}
         self._end_to_end = meter.create_histogram_timedelta("temporal_workflow_endtoend_latency")
         self._waited = meter.create_histogram_timedelta("temporal_workflow_task_schedule_to_start_latency")
