@@ -123,7 +123,10 @@ def _notes(_: Any) -> bool:
     ("decide", "told"),
     [
         (lambda _: "yes", "Patch activation callback must return true or false"),
-        (_notes, "While in read-only function, action attempted: upsert memo (in a patch activation callback)"),
+        (
+            _notes,
+            "While in read-only function, action attempted: upsert memo (in a patch activation callback)",
+        ),
     ],
 )
 def test_whoever_decides_about_a_patch_only_decides(decide: Any, told: str) -> None:
