@@ -52,7 +52,10 @@ SEEDED = {"random.Random", "random.SystemRandom"}
 DOORS = {
     ("tenuto.shard", "the runner's turn"),
     ("tenuto.worker", "the worker's slot"),
-    ("tenuto.run", "workflow code raises what it likes: it is its run's, handler's or query's end, and a run never raises"),
+    (
+        "tenuto.run",
+        "workflow code raises what it likes: it is its run's, handler's or query's end, and a run never raises",
+    ),
     ("tenuto.frontend", "the frontend's dispatch"),
     (
         "tenuto.converter",
