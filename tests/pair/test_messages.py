@@ -8,6 +8,8 @@ import pytest
 from tenuto import workflow
 from tenuto.common import RawValue
 from tenuto.exceptions import ApplicationError
+from tenuto.limits import SECOND
+from tenuto.wire import enums_command
 from tests.pair.support import Play
 
 
@@ -284,3 +286,29 @@ def test_arguments_that_cannot_be_read_are_told_of_as_such() -> None:
     play.update("add", {"no": "text"})
     play.until_quiet()
     assert play.outcome() == "Failed decoding arguments"
+
+
+@workflow.defn
+class Alarm:
+    @workflow.run
+    async def run(self) -> str:
+        self.timer = asyncio.create_task(asyncio.sleep(60))
+        try:
+            await self.timer
+        except asyncio.CancelledError:
+            return "stopped"
+        return "rang"
+
+    @workflow.signal
+    def stop(self) -> None:
+        self.timer.cancel()
+
+
+def test_a_signal_that_comes_with_the_timer_it_cancels_has_nothing_to_cancel_any_more() -> None:
+    play = Play(Alarm).start()
+    play.task()
+    play.signal("stop")
+    play.world.pass_time(61 * SECOND)
+    made = play.task()
+    assert [command.command_type for command in made.commands] == [enums_command.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION]
+    assert play.result() == "stopped"

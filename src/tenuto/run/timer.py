@@ -72,11 +72,12 @@ class TimerMachine:
                 event, self.asked, f"timer {attributes.timer_id!r} fired where {self.seq} was started"
             )
         if not self.cancelled:
+            # From now on there is nothing to cancel, even for a signal that is handled before the timer's news.
+            self.fired = True
             self.core.jobs.append(self.fire)
         self.core.by_event.pop(self.started_id, None)
 
     def fire(self) -> None:
-        self.fired = True
         self.core.loop.fire(self.handle)
 
     def cancel(self) -> None:
