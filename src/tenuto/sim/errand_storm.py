@@ -16,14 +16,22 @@ from tenuto.client import (
     WorkflowHandle,
     WorkflowUpdateFailedError,
 )
-from tenuto.sim import options as sim_options
 from tenuto.sim.checkers import Checker, Report
 from tenuto.sim.chronicle import Chronicle, News
-from tenuto.sim.errands import ACTIVITIES, WORKFLOWS, Errand, Notebook, Outcome, Plan, draw, expected, notebook
+from tenuto.sim.errands import (
+    ACTIVITIES,
+    WORKFLOWS,
+    Errand,
+    Notebook,
+    Outcome,
+    Plan,
+    draw,
+    expected,
+    notebook,
+)
 from tenuto.sim.framework import marker_of
 from tenuto.sim.options import Options
-from tenuto.sim.storm import BrokenPromise, Faults, Setting, play
-from tenuto.sim.storm import draw as draw_options
+from tenuto.sim.weather import BrokenPromise, Faults, Setting, play
 from tenuto.sim.world import Outcome as Played
 from tenuto.transport.errors import RPCError, RPCStatusCode
 
@@ -145,7 +153,9 @@ class _Customer:
         first = await handle.execute_update(name, what, id=what)
         again = await self._outcome_of(handle, what)
         if first != again:
-            raise BrokenPromise(OUTCOMES, f"update {what} resulted in {first!r}, and asked again in {again!r}")
+            raise BrokenPromise(
+                OUTCOMES, f"update {what} resulted in {first!r}, and asked again in {again!r}"
+            )
         return first
 
     async def _outcome_of(self, handle: WorkflowHandle[Any, Outcome], what: str) -> Any:
@@ -180,7 +190,8 @@ class _Customer:
                 return
             if answer[0] < noted or answer[1] < changed:
                 raise BrokenPromise(
-                    QUERIES, f"{self._plan.name} was told of {noted} notes and {changed} changes, and says {answer}"
+                    QUERIES,
+                    f"{self._plan.name} was told of {noted} notes and {changed} changes, and says {answer}",
                 )
 
     async def _cancel(self, handle: WorkflowHandle[Any, Outcome]) -> None:
@@ -188,7 +199,7 @@ class _Customer:
         await self._unless_over(handle.cancel())
 
     async def _unless_over(self, call: Any) -> Any:
-        """The answer; ``_OVER`` when the workflow has ended, which only a cancelled one may before it was told everything."""
+        """The answer; ``_OVER`` when the workflow has ended, which only a cancelled one may before it heard all."""
         try:
             return await call
         except (RPCError, WorkflowUpdateFailedError) as error:
@@ -221,7 +232,9 @@ class _Customer:
             key = f"{plan.name}/{at}"
             count = done.get(key, 0)
             if kind == "once" and (count > 1 or (said[at] != "lost" and count != 1)):
-                raise BrokenPromise(EFFECTS, f"{key}, which may be done once, was done {count} times: {said[at]}")
+                raise BrokenPromise(
+                    EFFECTS, f"{key}, which may be done once, was done {count} times: {said[at]}"
+                )
             if kind in {"act", "thread", "stumble", "step", "steps", "long", "local"} and not count:
                 raise BrokenPromise(EFFECTS, f"{key} ({kind}) was never done")
             if kind in {"step", "steps", "long", "local"} and said[at] in self._notes.tokens:

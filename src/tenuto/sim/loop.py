@@ -27,7 +27,7 @@ _numbers = count()
 
 
 class _NumberedTask(asyncio.Task[T]):
-    """A task whose hash is a number: sets of tasks, asyncio's own among them, are then walked in the same order each time."""
+    """A task whose hash is a number: sets of tasks, asyncio's own too, are then walked in the same order each time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._number = next(_numbers)

@@ -293,6 +293,13 @@ MUTATIONS: tuple[Mutation, ...] = (
 def planted(name: str) -> Iterator[Mutation]:
     """The product with one bug, until the block ends. Raises KeyError for an unknown name."""
     mutation = {one.name: one for one in MUTATIONS}[name]
+    with applied(mutation):
+        yield mutation
+
+
+@contextmanager
+def applied(mutation: Mutation) -> Iterator[None]:
+    """The product with this bug, until the block ends."""
     undo: list[Patch] = []
     try:
         for place, key, new in mutation.patches():
@@ -302,7 +309,7 @@ def planted(name: str) -> Iterator[Mutation]:
             else:
                 undo.append((place, key, getattr(place, key)))
                 setattr(place, key, new)
-        yield mutation
+        yield
     finally:
         for place, key, original in reversed(undo):
             if isinstance(place, dict):

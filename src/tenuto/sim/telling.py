@@ -6,13 +6,24 @@ from tenuto.sim.chronicle import Chronicle, Story
 from tenuto.sim.loop import EPOCH_NS
 from tenuto.sim.options import describe
 from tenuto.sim.wording import attributes_of, event_name, nanoseconds
-from tenuto.sim.world import Outcome, shown
+from tenuto.sim.world import Outcome
 from tenuto.wire import history
 
 TAIL = 25
 """Trace lines shown."""
 MOST_HISTORIES = 3
-_TELLING = ("crash", "boot", "retire", "lease", "worker", "heal", "disk commit:", "clock", "VIOLATION", "refused")
+_TELLING = (
+    "crash",
+    "boot",
+    "retire",
+    "lease",
+    "worker",
+    "heal",
+    "disk commit:",
+    "clock",
+    "VIOLATION",
+    "refused",
+)
 
 
 def told(chronicle: Chronicle, outcome: Outcome) -> str:

@@ -1,13 +1,12 @@
-"""The way of the framework's clients and workers to the simulated service: the network's troubles in the words of a transport.
+"""The way of the framework's clients and workers to the simulated service: troubles in the words of a transport.
 
 This file must never decide what gets lost; the `Network` does.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 from typing import Any, cast
-
-import asyncio
 
 from tenuto.sim.network import CallFailed
 from tenuto.transport import routes

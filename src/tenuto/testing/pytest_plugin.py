@@ -2,7 +2,8 @@
 cost nothing.
 
 Fixtures: ``tenuto_env`` (a `WorkflowEnvironment` whose time jumps), ``tenuto_client``, ``tenuto_worker`` (makes workers).
-They work in async tests (with pytest-asyncio, with anyio, or with neither) and in plain ones, through ``tenuto_env.run``.
+``tenuto_storm`` is `tenuto.testing.storm`, with the seeds of ``--tenuto-seeds`` (a count, or ``first..last``) if given.
+Others work in async tests (with pytest-asyncio, with anyio, or with neither) and in plain ones, through ``tenuto_env.run``.
 Switches: ``--tenuto-no-cache`` forgets a workflow after every task, so that every task replays; ``--tenuto-replay`` replays
 every workflow of a worker when the worker ends.
 """
@@ -34,6 +35,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--tenuto-replay", action="store_true", help="replay every workflow of a worker when the worker ends"
     )
+    group.addoption(
+        "--tenuto-seeds",
+        metavar="A..B|COUNT",
+        help="the seeds that tenuto_storm plays, instead of each test's own",
+    )
+
+
+@pytest.fixture
+def tenuto_storm(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """`tenuto.testing.storm`. For plain tests: a storm has event loops of its own."""
+    from tenuto.testing import storm
+
+    asked = request.config.getoption("--tenuto-seeds", None)
+    if asked is None:
+        return storm
+    first, dots, last = asked.partition("..")
+    seeds = range(int(first), int(last) + 1) if dots else range(1, int(first) + 1)
+
+    def play(**options: Any) -> Any:
+        return storm(**{**options, "seeds": seeds})
+
+    return play
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ something does not hold. This file must never replace a room of the product.
 
 import asyncio
 import traceback
+from asyncio import events
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from contextvars import ContextVar
@@ -132,9 +133,12 @@ def storm(
     Raises:
         StormBroken: The scenario raised or did not end; a workflow task failed, as it does for nondeterminism; a history
             does not replay; a recorded step ran again; an attempt of an activity ran twice; or the service lost something.
-
-    Must be called from plain code, not from within a running event loop's task.
+        RuntimeError: It was called from within a running event loop.
     """
+    if events._get_running_loop() is not None:
+        raise RuntimeError(
+            "storm() has event loops of its own: call it from plain code, not from within a running event loop"
+        )
     setting = Setting(
         workflows=workflows,
         activities=activities,
@@ -268,7 +272,9 @@ class StormWorld(World):
         if not scene.done():
             await asyncio.wait([scene], timeout=patience)
         if not scene.done():
-            self.report(SCENARIO, f"it is not over after {patience:.0f} s of fair weather: {self._where(scene)}")
+            self.report(
+                SCENARIO, f"it is not over after {patience:.0f} s of fair weather: {self._where(scene)}"
+            )
             return
         if self.setting.must_end:
             for _ in range(round(patience * SECOND) // LOOK_NS):
