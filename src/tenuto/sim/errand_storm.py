@@ -120,11 +120,14 @@ class _Customer:
             raise BrokenPromise(RESULTS, f"{plan.name} ended with {ended} and now with {again}")
 
     async def _start(self) -> WorkflowHandle[Any, Outcome]:
-        plan, first = self._plan, {}
+        plan = self._plan
+        first: dict[str, Any] = {}
         if plan.early:
             first = {"start_signal": "note", "start_signal_args": [0]}
             self._noted = 1
-        return await self._client.start_workflow(Errand.run, plan, id=plan.name, **first)  # type: ignore[arg-type]
+        start: Any = self._client.start_workflow
+        started: WorkflowHandle[Any, Outcome] = await start(Errand.run, plan, id=plan.name, **first)
+        return started
 
     async def _send_notes(self, handle: WorkflowHandle[Any, Outcome]) -> None:
         while self._noted < self._plan.signals:

@@ -10,10 +10,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 from tenuto import ApplicationError, activity, workflow
 from tenuto.common import RetryPolicy
-from tenuto.exceptions import ActivityError, is_cancelled_exception
+from tenuto.exceptions import ActivityError, ChildWorkflowError, is_cancelled_exception
 
 STEP_LIMIT = timedelta(seconds=60)
 ONCE = RetryPolicy(maximum_attempts=1)
@@ -342,15 +343,9 @@ class Errand:
     async def move_fail(self, plan: Plan, key: str) -> str:
         try:
             await workflow.execute_child_workflow("failing_errand", key, id=key)
-        except workflow_failure() as error:
+        except ChildWorkflowError as error:
             return f"failed {error.cause.__class__.__name__}"
         return "fine"
-
-
-def workflow_failure() -> type[BaseException]:
-    from tenuto.exceptions import ChildWorkflowError
-
-    return ChildWorkflowError
 
 
 def _means_cancelled(error: BaseException) -> bool:
@@ -383,8 +378,8 @@ async def failing_errand(key: str) -> None:
     raise ApplicationError("as planned", type="Planned")
 
 
-WORKFLOWS = [Errand, small_errand, listener, failing_errand]
-ACTIVITIES = [act, act_in_thread, stumble, dawdle, tick, tock, long_step, local_stumble]
+WORKFLOWS: list[Any] = [Errand, small_errand, listener, failing_errand]
+ACTIVITIES: list[Any] = [act, act_in_thread, stumble, dawdle, tick, tock, long_step, local_stumble]
 MOVES = (
     "act",
     "act",

@@ -34,7 +34,8 @@ def _signals_last() -> list[Patch]:
     run_jobs = Run._run_jobs
 
     def late(self: Run) -> None:
-        self.core.jobs.extend(job for _, job in self._signals)
+        signals: Any = [job for _, job in self._signals]
+        self.core.jobs.extend(signals)
         self._signals = []
         run_jobs(self)
 

@@ -65,14 +65,15 @@ class SimTransport:
             raise RPCError(f"unknown method {route.path}", RPCStatusCode.UNIMPLEMENTED, b"")
         texts = {name: value for name, value in headers.items() if isinstance(value, str)}
         if kind_of(method, request) is not Kind.CALL:
-            return await self._long(route.method, request, timeout or POLL_SECONDS, texts)
+            answer: Message = await self._long(route.method, request, timeout or POLL_SECONDS, texts)
+            return answer
         if not self._patient or timeout != CALL_SECONDS:
-            return await self._soon(route.method, request, timeout or CALL_SECONDS, texts)
+            return await self._soon(route.method, request, timeout or CALL_SECONDS, texts)  # type: ignore[no-any-return]
         tries = 0
         while True:
             tries += 1
             try:
-                return await self._soon(route.method, request, CALL_SECONDS, texts)
+                return await self._soon(route.method, request, CALL_SECONDS, texts)  # type: ignore[no-any-return]
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND and tries > 1 and method in _ONE_WAY:
                     return route.parse(b"")

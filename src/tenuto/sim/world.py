@@ -106,7 +106,7 @@ class World:
         self.network = Network(self.loop, options, chance, self.checkers, self._service_error)
         names = [f"n{number}" for number in range(options.nodes)]
         self.nodes = [Node(name, seed, self.loop, self.disk, self.faults, options) for name in names]
-        self.workers: dict[str, tuple[Worker, Life]] = {}
+        self.workers: dict[str, tuple[Any, Life]] = {}
         self.healed = False
         self._chance = Random(f"world {seed}")
         self._routes = Random(f"routes {seed}")
