@@ -147,6 +147,16 @@ def test_silence_for_longer_than_the_timeout_means_timed_out() -> None:
     assert virtually(story) == (15, [ActivityCancellationDetails(timed_out=True)])
 
 
+def test_looking_for_silence_is_over_when_what_is_left_is_less_than_a_clock_can_tell() -> None:
+    async def story() -> list[ActivityCancellationDetails]:
+        line = _Line()
+        line.beats._beat_at += 3e-10
+        await asyncio.sleep(30)
+        return line.cancelled
+
+    assert virtually(story) == [ActivityCancellationDetails(timed_out=True)]
+
+
 # ---- against the service -----------------------------------------------------------------------------------------------
 
 

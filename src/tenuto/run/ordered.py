@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import events, tasks
 from collections.abc import Callable, Iterable, Iterator
-from functools import update_wrapper, wraps
+from functools import update_wrapper
 from typing import Any
 
 _running_loop = events._get_running_loop
@@ -83,26 +83,32 @@ def _as_completed(fs: Any, *, timeout: Any = None) -> Any:
     return workflow.as_completed(in_order(fs), timeout=timeout)
 
 
-@wraps(_std_group_init)
 def _group_init(self: Any, *args: Any, **options: Any) -> None:
     _std_group_init(self, *args, **options)
     if hasattr(_running_loop(), "tenuto_runtime"):
         self._tasks = OrderedTasks()
 
 
-def install(put: Callable[[Any, str, Any], None]) -> None:
-    """Replace all, through ``put(holder, name, function)``."""
+_PLACES: tuple[tuple[Any, str, Any, Any], ...] = (
+    (asyncio, "wait", _wait, _std_wait),
+    (tasks, "wait", _wait, _std_wait),
+    (asyncio, "as_completed", _as_completed, _std_as_completed),
+    (tasks, "as_completed", _as_completed, _std_as_completed),
+    (asyncio.TaskGroup, "__init__", _group_init, _std_group_init),
+)
+
+
+def install(put: Callable[[Any, str, Any], None] = setattr) -> None:
+    """Replace all, through ``put(holder, name, function)``. A second time does nothing."""
     if asyncio.wait is not _std_wait:
         return
-    for name, function, was in (
-        ("wait", _wait, _std_wait),
-        ("as_completed", _as_completed, _std_as_completed),
-    ):
-        update_wrapper(function, was)
-        put(asyncio, name, function)
-        put(tasks, name, function)
-    put(asyncio.TaskGroup, "__init__", _group_init)
+    for holder, name, ours, was in _PLACES:
+        update_wrapper(ours, was)
+        put(holder, name, ours)
 
 
 def uninstall() -> None:
-    """Nothing of its own: whoever gave ``put`` puts back."""
+    """Put everything back, whoever has replaced it."""
+    for holder, name, ours, was in _PLACES:
+        if getattr(holder, name) is ours:
+            setattr(holder, name, was)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tenuto.common import VersioningBehavior
+from tenuto.run import ordered
 from tenuto.worker.config import WorkerConfig
 from tenuto.worker.workflow_sandbox import SandboxedWorkflowRunner
 from tenuto.workflow.definition import Definition
@@ -17,6 +18,9 @@ def definitions(config: WorkerConfig) -> list[Definition]:
     """Of every workflow, prepared by the runner. Raises ValueError, or RuntimeError for what a runner refuses."""
     given = config.get("workflows") or ()
     found = []
+    if given:
+        # Order is no matter of trust: also what no guard watches must be the same in every replay.
+        ordered.install()
     runner = config.get("workflow_runner")
     unwatched = config.get("unsandboxed_workflow_runner")
     types = list(config.get("workflow_failure_exception_types", ()))
