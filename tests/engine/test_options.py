@@ -1,8 +1,8 @@
 """Options of a running workflow, and pausing it."""
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from tenuto.engine import agenda, options, types
@@ -17,7 +17,7 @@ from tests.engine.words import begun, current, done, fail_task, last, refused, s
 
 
 def pausable() -> World:
-    world = World(namespace=dataclasses.replace(NAMESPACE, pause_enabled=True))
+    world = World(namespace=msgspec.structs.replace(NAMESPACE, pause_enabled=True))
     world.start()
     return world
 
@@ -231,7 +231,7 @@ def test_unpausing_what_is_not_paused_is_refused() -> None:
 
 
 def test_time_runs_out_in_a_pause_too() -> None:
-    world = World(namespace=dataclasses.replace(NAMESPACE, pause_enabled=True))
+    world = World(namespace=msgspec.structs.replace(NAMESPACE, pause_enabled=True))
     world.start(workflow_run_timeout={"seconds": 5})
     pause(world)
     world.pass_time(5 * SECOND)

@@ -6,8 +6,9 @@ a store or a network.
 """
 
 import enum
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from tenuto.engine.chain import Activity, ParentLink, RootLink
 from tenuto.engine.refusal import MemberStatus as MemberStatus
@@ -26,8 +27,7 @@ from tenuto.wire import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(msgspec.Struct, frozen=True):
     """What the engine may know of the namespace of a chain."""
 
     id: str
@@ -36,8 +36,7 @@ class Namespace:
     pause_enabled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(msgspec.Struct, frozen=True):
     """Time, randomness and ids of one request."""
 
     now: int
@@ -51,8 +50,7 @@ class Stamp:
 # ---- addressing -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TaskToken:
+class TaskToken(msgspec.Struct, frozen=True):
     """Names one started workflow task."""
 
     run_id: str
@@ -64,8 +62,7 @@ class TaskToken:
     """Last event written for the task, if it was kept after its completion was."""
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityToken:
+class ActivityToken(msgspec.Struct, frozen=True):
     """Names one started activity attempt, or, by id (``attempt=0``), whatever attempt is current."""
 
     run_id: str
@@ -82,29 +79,25 @@ class ActivityToken:
 # ---- requests of clients --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     message: ws.StartWorkflowExecutionRequest
     parent: ParentLink | None = None
     root: RootLink | None = None
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SignalWithStart:
+class SignalWithStart(msgspec.Struct, frozen=True):
     message: ws.SignalWithStartWorkflowExecutionRequest
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateWithStart:
+class UpdateWithStart(msgspec.Struct, frozen=True):
     start: ws.StartWorkflowExecutionRequest
     update: ws.UpdateWorkflowExecutionRequest
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(msgspec.Struct, frozen=True):
     message: ws.SignalWorkflowExecutionRequest
     run_id: str = ""
     source: common.WorkflowExecution | None = None
@@ -113,8 +106,7 @@ class Signal:
     """Only a child of exactly this parent run may be signalled (child_workflow_only)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestCancel:
+class RequestCancel(msgspec.Struct, frozen=True):
     message: ws.RequestCancelWorkflowExecutionRequest
     run_id: str = ""
     source: common.WorkflowExecution | None = None
@@ -122,20 +114,17 @@ class RequestCancel:
     child_of: ParentLink | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Terminate:
+class Terminate(msgspec.Struct, frozen=True):
     message: ws.TerminateWorkflowExecutionRequest
     run_id: str = ""
     child_of: ParentLink | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True):
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(msgspec.Struct, frozen=True):
     """``events`` are the base run's, 1..end, loaded before; ``followers`` those of the runs that followed it."""
 
     message: ws.ResetWorkflowExecutionRequest
@@ -144,14 +133,12 @@ class Reset:
     followers: tuple[tuple[str, tuple[history.HistoryEvent, ...]], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(msgspec.Struct, frozen=True):
     message: ws.UpdateWorkflowExecutionRequest
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AskUpdate:
+class AskUpdate(msgspec.Struct, frozen=True):
     """Where does this update stand? A read."""
 
     update_id: str
@@ -159,54 +146,46 @@ class AskUpdate:
     first_run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     message: ws.QueryWorkflowRequest
     query_id: str
     run_id: str = ""
     deadline_at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DropQuery:
+class DropQuery(msgspec.Struct, frozen=True):
     """The caller of a buffered query is gone."""
 
     query_id: str
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Describe:
+class Describe(msgspec.Struct, frozen=True):
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AskHistory:
+class AskHistory(msgspec.Struct, frozen=True):
     """Run id, next event id, whether it runs, and the virtual tail. A read."""
 
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateOptions:
+class UpdateOptions(msgspec.Struct, frozen=True):
     message: ws.UpdateWorkflowExecutionOptionsRequest
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PauseRun:
+class PauseRun(msgspec.Struct, frozen=True):
     message: ws.PauseWorkflowExecutionRequest
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UnpauseRun:
+class UnpauseRun(msgspec.Struct, frozen=True):
     message: ws.UnpauseWorkflowExecutionRequest
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OperateActivities:
+class OperateActivities(msgspec.Struct, frozen=True):
     """Pause, unpause, reset, or update the options of pending activities; ``message`` says which."""
 
     message: (
@@ -218,16 +197,14 @@ class OperateActivities:
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ResetSticky:
+class ResetSticky(msgspec.Struct, frozen=True):
     run_id: str = ""
 
 
 # ---- requests of workers --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class StartWorkflowTask:
+class StartWorkflowTask(msgspec.Struct, frozen=True):
     run_id: str
     scheduled_id: int
     attempt: int
@@ -240,11 +217,10 @@ class StartWorkflowTask:
     poll: ws.PollWorkflowTaskQueueRequest | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CompleteWorkflowTask:
+class CompleteWorkflowTask(msgspec.Struct, frozen=True):
     token: TaskToken
     message: ws.RespondWorkflowTaskCompletedRequest
-    refused: dict[int, tuple[int, str, bool]] = field(default_factory=dict)
+    refused: dict[int, tuple[int, str, bool]] = msgspec.field(default_factory=dict)
     """Position of a command -> (cause, text, whether the run is closed too), for what only the service can check
     (names, types and sizes of search attributes)."""
     keep: bool = False
@@ -256,8 +232,7 @@ class CompleteWorkflowTask:
         return self.token.run_id
 
 
-@dataclass(frozen=True, slots=True)
-class FailWorkflowTask:
+class FailWorkflowTask(msgspec.Struct, frozen=True):
     token: TaskToken
     message: ws.RespondWorkflowTaskFailedRequest
 
@@ -266,8 +241,7 @@ class FailWorkflowTask:
         return self.token.run_id
 
 
-@dataclass(frozen=True, slots=True)
-class StartActivityTask:
+class StartActivityTask(msgspec.Struct, frozen=True):
     run_id: str
     scheduled_id: int
     attempt: int
@@ -277,8 +251,7 @@ class StartActivityTask:
     poll: ws.PollActivityTaskQueueRequest | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(msgspec.Struct, frozen=True):
     token: ActivityToken
     details: common.Payloads | None
     identity: str
@@ -288,8 +261,7 @@ class Heartbeat:
         return self.token.run_id
 
 
-@dataclass(frozen=True, slots=True)
-class LeaveActivityOpen:
+class LeaveActivityOpen(msgspec.Struct, frozen=True):
     """The attempt's worker is done with it, but it has not ended: who holds the token tells how it ends."""
 
     token: ActivityToken
@@ -299,8 +271,7 @@ class LeaveActivityOpen:
         return self.token.run_id
 
 
-@dataclass(frozen=True, slots=True)
-class CompleteActivity:
+class CompleteActivity(msgspec.Struct, frozen=True):
     token: ActivityToken
     result: common.Payloads | None
     identity: str
@@ -311,8 +282,7 @@ class CompleteActivity:
         return self.token.run_id
 
 
-@dataclass(frozen=True, slots=True)
-class FailActivity:
+class FailActivity(msgspec.Struct, frozen=True):
     token: ActivityToken
     failure: failure.Failure | None
     identity: str
@@ -324,8 +294,7 @@ class FailActivity:
         return self.token.run_id
 
 
-@dataclass(frozen=True, slots=True)
-class CancelActivity:
+class CancelActivity(msgspec.Struct, frozen=True):
     token: ActivityToken
     details: common.Payloads | None
     identity: str
@@ -339,8 +308,7 @@ class CancelActivity:
 # ---- requests of the world ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(msgspec.Struct, frozen=True):
     """The alarm rang: do everything that is due at the stamp's instant. The host's agenda says where to look."""
 
     activities: tuple[int, ...] = ()
@@ -349,16 +317,14 @@ class Tick:
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkersLost:
+class WorkersLost(msgspec.Struct, frozen=True):
     """Every worker that had begun something before ``before_at`` is gone for good: nobody will report what it began."""
 
     before_at: int
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unclaimed:
+class Unclaimed(msgspec.Struct, frozen=True):
     """The answer to the poll that started this task never left: its worker does not know of it."""
 
     run_id: str
@@ -367,8 +333,7 @@ class Unclaimed:
     """The poll's."""
 
 
-@dataclass(frozen=True, slots=True)
-class StickyRefused:
+class StickyRefused(msgspec.Struct, frozen=True):
     """Nobody polls the sticky queue a workflow task was offered on."""
 
     run_id: str
@@ -377,8 +342,7 @@ class StickyRefused:
     stamp: int
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True):
     """The receiver of an `Outgoing` answered. ``refusal`` is None on success."""
 
     out_id: int
@@ -387,8 +351,7 @@ class Delivered:
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FirstTask:
+class FirstTask(msgspec.Struct, frozen=True):
     """To a child: its parent has recorded its start; schedule the first workflow task (again: no-op)."""
 
     run_id: str
@@ -396,8 +359,7 @@ class FirstTask:
     """Only a child of exactly this parent run is meant; needed when ``run_id`` is empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChildClosed:
+class ChildClosed(msgspec.Struct, frozen=True):
     """To a parent: a child has closed for good. ``event`` is the child's close event."""
 
     run_id: str
@@ -407,8 +369,7 @@ class ChildClosed:
     event: history.HistoryEvent
 
 
-@dataclass(frozen=True, slots=True)
-class ExpireRun:
+class ExpireRun(msgspec.Struct, frozen=True):
     """Retention of this closed run is over."""
 
     run_id: str
@@ -417,8 +378,7 @@ class ExpireRun:
 # ---- replies --------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class WorkflowTaskHandout:
+class WorkflowTaskHandout(msgspec.Struct):
     """A started workflow task, all but the stored history events ``first_event_id..last_event_id``."""
 
     workflow_id: str
@@ -437,12 +397,11 @@ class WorkflowTaskHandout:
     """Last stored event to send; the virtual ones follow it."""
     virtual: tuple[history.HistoryEvent, ...] = ()
     messages: tuple[protocol.Message, ...] = ()
-    queries: dict[str, query.WorkflowQuery] = field(default_factory=dict)
+    queries: dict[str, query.WorkflowQuery] = msgspec.field(default_factory=dict)
     next_event_id: int = 0
 
 
-@dataclass(slots=True)
-class ActivityHandout:
+class ActivityHandout(msgspec.Struct):
     """A started activity attempt, all but input and header, which the scheduled event holds."""
 
     workflow_id: str
@@ -454,8 +413,7 @@ class ActivityHandout:
     """Set when the event was written by the same decision."""
 
 
-@dataclass(slots=True)
-class StartReply:
+class StartReply(msgspec.Struct):
     run_id: str
     first_run_id: str
     started: bool
@@ -466,16 +424,14 @@ class StartReply:
     request_id: str = ""
 
 
-@dataclass(slots=True)
-class SignalReply:
+class SignalReply(msgspec.Struct):
     run_id: str
     request_id: str = ""
     started: bool = False
     first_run_id: str = ""
 
 
-@dataclass(slots=True)
-class TaskCompleted:
+class TaskCompleted(msgspec.Struct):
     run_id: str
     next_task: WorkflowTaskHandout | None = None
     activities: tuple[ActivityHandout, ...] = ()
@@ -484,20 +440,17 @@ class TaskCompleted:
     """The task is still the worker's, under this token."""
 
 
-@dataclass(slots=True)
-class HeartbeatReply:
+class HeartbeatReply(msgspec.Struct):
     cancel_requested: bool = False
     paused: bool = False
     reset: bool = False
 
 
-@dataclass(slots=True)
-class FailActivityReply:
+class FailActivityReply(msgspec.Struct):
     failures: tuple[failure.Failure, ...] = ()
 
 
-@dataclass(slots=True)
-class UpdateReply:
+class UpdateReply(msgspec.Struct):
     """Where an update stands. ``outcome`` is set at stage COMPLETED; ``error`` when it was aborted."""
 
     run_id: str
@@ -512,8 +465,7 @@ class UpdateReply:
     """Event id of UPDATE_COMPLETED; with stage COMPLETED and no ``outcome``, that event holds the outcome."""
 
 
-@dataclass(slots=True)
-class QueryReply:
+class QueryReply(msgspec.Struct):
     """How a query is to be answered: refused, directly by a worker, or together with the next workflow task."""
 
     run_id: str
@@ -529,8 +481,7 @@ class QueryReply:
     open: bool = True
 
 
-@dataclass(slots=True)
-class HistoryReply:
+class HistoryReply(msgspec.Struct):
     run_id: str
     next_event_id: int
     open: bool
@@ -538,16 +489,14 @@ class HistoryReply:
     virtual: tuple[history.HistoryEvent, ...] = ()
 
 
-@dataclass(slots=True)
-class CancelReply:
+class CancelReply(msgspec.Struct):
     run_id: str
 
 
 # ---- notices: what waiters beside the reply hear after the commit ---------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateNotice:
+class UpdateNotice(msgspec.Struct, frozen=True):
     """An update reached ``stage``, or was aborted with ``error``."""
 
     run_id: str
@@ -558,8 +507,7 @@ class UpdateNotice:
     accepted_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class QueryNotice:
+class QueryNotice(msgspec.Struct, frozen=True):
     """A buffered query was answered (``result``), must be dispatched directly (``direct``), or was dropped (``error``)."""
 
     query_id: str
@@ -583,8 +531,7 @@ class DispatchKind(enum.IntEnum):
     ACTIVITY = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(msgspec.Struct, frozen=True):
     """A workflow or activity task that must reach a worker."""
 
     kind: DispatchKind

@@ -4,8 +4,9 @@ Reads only: nothing here may change a chain.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from tenuto.engine import types
 from tenuto.engine.events import CONTINUED
@@ -80,7 +81,7 @@ class Histories:
                 events = await self.events(key, run_id, next_run.next_event_id - 1)
                 followers.append((run_id, events))
                 run_id = _continued(events)
-            full = replace(request, events=base, followers=tuple(followers))
+            full = msgspec.structs.replace(request, events=base, followers=tuple(followers))
             try:
                 return await self._submit(key, full)
             except Rejected as rejected:
