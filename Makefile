@@ -18,7 +18,7 @@ help:
 	@echo "make docs      the API reference, into build/reference"
 	@echo "make test      every test: unit, engine, simulation, oracle, crash"
 	@echo "make check     ruff, mypy, house rules"
-	@echo "make sim       one simulated cluster from one seed (SEED=$(SEED)); sim-long: SEEDS=$(SEEDS) seeds"
+	@echo "make sim       one simulated cluster, and one storm of the framework in it, from one seed (SEED=$(SEED)); sim-long: SEEDS=$(SEEDS) seeds"
 	@echo "make oracle    compare with the real server, scenario by scenario"
 	@echo "make crash     kill -9 the server thirty times under load"
 	@echo "make bench     Tenuto and the real server side by side (SECONDS_EACH=$(SECONDS_EACH))"
@@ -59,10 +59,12 @@ bench: $(STAMP)
 	@$(PY) -m bench --seconds $(SECONDS_EACH)
 
 sim: $(STAMP)
-	@$(PY) -m tenuto.sim --seed $(SEED)
+	@echo "==> the service" && $(PY) -m tenuto.sim --seed $(SEED)
+	@echo "==> the framework" && $(PY) -m tenuto.sim --framework --seed $(SEED)
 
 sim-long: $(STAMP)
-	@$(PY) -m tenuto.sim --seed $(SEED) --seeds $(SEEDS)
+	@echo "==> the service" && $(PY) -m tenuto.sim --seed $(SEED) --seeds $(SEEDS)
+	@echo "==> the framework" && $(PY) -m tenuto.sim --framework --seed $(SEED) --seeds $(SEEDS)
 
 oracle: $(STAMP)
 	@$(PY) -m pytest tests/oracle -m oracle

@@ -56,7 +56,7 @@ def _main(name: str) -> Callable[[Any], Coroutine[Any, Any, None]]:
 
 def test_every_example_is_tested() -> None:
     there = {path.stem for path in (ROOT / "examples").glob("*.py")}
-    assert there == {*SAYS, *WITH_A_STORE_OF_THEIR_OWN, "fastapi_service", "test_reminder"}
+    assert there == {*SAYS, *WITH_A_STORE_OF_THEIR_OWN, "fastapi_service", "storm", "test_reminder"}
 
 
 @pytest.mark.parametrize("name", SAYS)
@@ -98,6 +98,13 @@ def test_it_is_a_script_and_takes_an_address(tmp_path: Path) -> None:
     said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert said.stdout.endswith(SAYS["steps"] + "\n")
     assert said.stderr == ""
+
+
+def test_the_storm_is_weathered(capsys: pytest.CaptureFixture[str]) -> None:
+    from examples.storm import main
+
+    main(seeds=10)
+    assert "10 storms weathered" in capsys.readouterr().out
 
 
 def test_the_web_service_starts_workflows_and_talks_to_them(tmp_path: Path) -> None:

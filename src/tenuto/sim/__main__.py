@@ -5,6 +5,7 @@
     python -m tenuto.sim --seeds 1..500        a range
     python -m tenuto.sim --seed 1 --seeds 500  the same, as a count
     python -m tenuto.sim --seed 1 --minutes 30 seeds upward until time is over
+    python -m tenuto.sim --framework ...       the framework's clients and workers in the cluster, instead of simulated ones
 
 Whose: a node's life (``n0#2``: the second life of node n0), a worker (``k1``), or the world. What: the callback or task that
 runs, or a note about what happens (``disk commit``, ``crash``, ``served StartWorkflowExecution to c0``).
@@ -16,10 +17,12 @@ import time
 from collections.abc import Iterator
 from itertools import count
 
-from tenuto.sim.mutations import MUTATIONS, planted
-from tenuto.sim.options import describe, draw
+from tenuto.sim import errand_storm, framework_mutations, mutations
+from tenuto.sim.mutations import applied
+from tenuto.sim.options import describe
 from tenuto.sim.world import Outcome, shown, simulate
 
+_MUTATIONS = {one.name: one for one in (*mutations.MUTATIONS, *framework_mutations.MUTATIONS)}
 TAIL = 60
 """Trace lines shown with a failure."""
 
@@ -37,12 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
         "--tail", type=int, default=TAIL, help=f"trace lines shown with a failure (default {TAIL})"
     )
     parser.add_argument("--keep-going", action="store_true", help="do not stop at the first failing seed")
-    parser.add_argument(
-        "--plant", choices=[one.name for one in MUTATIONS], help="run with a bug planted on purpose"
-    )
+    parser.add_argument("--plant", choices=[*_MUTATIONS], help="run with a bug planted on purpose")
+    parser.add_argument("--framework", action="store_true", help="the framework's workload")
     options = parser.parse_args(arguments)
     if options.plant:
-        with planted(options.plant) as mutation:
+        mutation = _MUTATIONS[options.plant]
+        options.framework = options.framework or mutation in framework_mutations.MUTATIONS
+        with applied(mutation):
             print(f"planted: {mutation.story}")
             return _run(options)
     return _run(options)
@@ -53,13 +57,20 @@ def _run(options: argparse.Namespace) -> int:
     failed: list[int] = []
     began, done = time.monotonic(), 0
     for seed in _seeds(options):
-        if one:
-            print(f"seed {seed}: {describe(draw(seed))}")
-        outcome = simulate(seed, on_trace=_show if options.trace else None)
+        report = ""
+        if options.framework:
+            outcome, report = errand_storm.simulate(seed, on_trace=_show if options.trace else None)
+        else:
+            outcome = simulate(seed, on_trace=_show if options.trace else None)
         done += 1
+        if one:
+            print(f"seed {seed}: {describe(outcome.options)}")
         if outcome.violation is not None:
             failed.append(seed)
-            _explain(outcome, 0 if options.trace else options.tail)
+            if report:
+                print(report)
+            else:
+                _explain(outcome, 0 if options.trace else options.tail)
         if one or outcome.violation is not None or done % 50 == 0:
             print(_line(outcome))
         if failed and not options.keep_going:
