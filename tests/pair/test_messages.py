@@ -310,5 +310,7 @@ def test_a_signal_that_comes_with_the_timer_it_cancels_has_nothing_to_cancel_any
     play.signal("stop")
     play.world.pass_time(61 * SECOND)
     made = play.task()
-    assert [command.command_type for command in made.commands] == [enums_command.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION]
+    assert [command.command_type for command in made.commands] == [
+        enums_command.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION
+    ]
     assert play.result() == "stopped"
