@@ -21,7 +21,7 @@ help:
 	@echo "make sim       one simulated cluster, and one storm of the framework in it, from one seed (SEED=$(SEED)); sim-long: SEEDS=$(SEEDS) seeds"
 	@echo "make oracle    compare with the real server, scenario by scenario"
 	@echo "make crash     kill -9 the server thirty times under load"
-	@echo "make bench     Tenuto and the real server side by side (SECONDS_EACH=$(SECONDS_EACH))"
+	@echo "make bench     Tenuto beside the real server, DBOS, Restate and the official SDK (SECONDS_EACH=$(SECONDS_EACH))"
 	@echo "make clean     remove caches and results; 'make clean-all' removes $(VENV) as well"
 
 setup: $(STAMP)
