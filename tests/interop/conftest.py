@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.interop.sdk.loading import names
 from tests.interop.sdk.targets import Targets, targets
 
 
@@ -11,6 +12,6 @@ from tests.interop.sdk.targets import Targets, targets
 def stages(request: pytest.FixtureRequest) -> Iterator[Targets]:
     """Plays the programs that the chosen tests name."""
     parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
-    chosen = sorted({str(found["name"]) for found in parameters if "name" in found})
+    chosen = sorted({str(found["name"]) for found in parameters if "name" in found} & set(names()))
     with targets(chosen) as found:
         yield found
