@@ -377,6 +377,7 @@ def play_through(
     """Make a world, play it to its end, ``look`` at it, and throw it away with all that died in it."""
     collecting, hook = gc.isenabled(), sys.unraisablehook
     gc.disable()
+    gc.freeze()  # what was there before need not be looked through for the dead of this world
     sys.unraisablehook = lambda _: None
     try:
         with shrunk(seed, options), warnings.catch_warnings():
@@ -394,6 +395,7 @@ def play_through(
         return seen
     finally:
         sys.unraisablehook = hook
+        gc.unfreeze()
         if collecting:
             gc.enable()
 
