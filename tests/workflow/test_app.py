@@ -10,29 +10,29 @@ from tenuto import activity, step, workflow
 from tenuto.client import Client
 
 
-@activity
+@activity(name="greet of applications")
 async def greet(name: str, mark: str = "!") -> str:
     return f"hello {name}{mark}"
 
 
-@activity(task_queue="elsewhere")
+@activity(name="far of applications", task_queue="elsewhere")
 def far(name: str) -> str:
     return f"far {name}"
 
 
-@step
+@step(name="number of applications")
 def number(text: str) -> int:
     return len(text)
 
 
-@workflow
+@workflow(name="welcome of applications")
 async def welcome(name: str, count: int = 1) -> str:
     workflow.publish("state", "greeting")
     said = await greet(name, mark="?" * count)
     return f"{said} {await number(said)}"
 
 
-@workflow(task_queue="elsewhere")
+@workflow(name="distant of applications", task_queue="elsewhere")
 async def distant(name: str) -> str:
     return f"{await far(name)} {await welcome.options(task_queue='default')(name)}"
 
