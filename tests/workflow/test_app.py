@@ -56,7 +56,7 @@ def test_an_application_runs_what_it_is_given(tmp_path: Path) -> None:
         async with tenuto.open(url, workflows=[welcome, Old], activities=[greet, number]) as app:
             assert await app.execute(welcome, "ann", 2, id="w-1") == "hello ann?? 11"
             handle = await app.start(welcome, "bob")
-            assert handle.id.startswith("welcome-")
+            assert handle.id.startswith("welcome of applications-")
             assert await handle.result() == "hello bob? 10"
             assert await handle.query("state") == "greeting"
             assert await app.execute(Old.run, "eve") == "hello eve!"
