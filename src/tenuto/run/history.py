@@ -98,6 +98,7 @@ def _end(events: Events, kinds: Sequence[int], begin: int, complete: bool, apart
     """Index of the last event of the workflow task that begins at ``begin``; negative when it has no end yet."""
     saw_command = saw_substance = False
     starts: list[int] = []
+    kept = -1
     count = len(kinds)
     for index in range(begin, count):
         kind = kinds[index]
@@ -113,6 +114,7 @@ def _end(events: Events, kinds: Sequence[int], begin: int, complete: bool, apart
                     return index if complete else -1
                 then = kinds[index + 2]
                 if then == _TASK_SCHEDULED and not saw_command and events[index].event_id != apart:
+                    kept = index
                     continue  # it was answered with nothing but the wish for another: kept alive
                 return _before_update(events, starts, index) if then == _UPDATE_ACCEPTED else index
             if saw_substance:
@@ -125,7 +127,8 @@ def _end(events: Events, kinds: Sequence[int], begin: int, complete: bool, apart
             return index
         elif kind == _EXECUTION_STARTED:
             saw_substance = True
-    return -1
+    # Nobody has begun the task that would go on with it: what was answered is all there is to see.
+    return kept if complete else -1
 
 
 def _before_update(events: Events, starts: list[int], index: int) -> int:
