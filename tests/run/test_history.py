@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tenuto.run.history import HistoryGap, check_ids, cut
+from tenuto.run.history import HistoryGap, answered, check_ids, cut
 from tenuto.run.types import Activation
 from tenuto.wire import DecodeError, enums_event, history
 from tests.engine import story
@@ -66,6 +66,18 @@ def test_starts_that_failed_or_timed_out_belong_to_the_next_task() -> None:
 
 def test_a_task_kept_alive_is_one_with_what_it_was_kept_alive_for() -> None:
     assert spans(cut(told("start S T C S T C S T C marker timer fired S T"))) == [(1, 9), (10, 15)]
+
+
+def test_a_task_kept_alive_for_nothing_yet_is_shown_as_far_as_it_was_answered() -> None:
+    assert spans(cut(told("start S T C signal S T C S signal"))) == [(1, 3), (4, 7)]
+    assert spans(cut(told("start S T C signal S T C S signal"), complete=False)) == []
+
+
+def test_what_was_answered_ends_with_the_traces_of_its_commands() -> None:
+    events = told("start S T C timer marker signal S T C fired S T")
+    assert [event.event_id for event in answered(events, 3)] == list(range(1, 7))
+    assert [event.event_id for event in answered(events, 9)] == list(range(1, 11))
+    assert answered(events, 99) == events
 
 
 def test_a_task_with_commands_is_not_taken_for_one_kept_alive() -> None:

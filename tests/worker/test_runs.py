@@ -445,6 +445,22 @@ async def test_an_answer_that_comes_too_late_drops_the_run(town: Town) -> None:
 
 
 @in_town(Waits, polled=False)
+async def test_a_query_sees_nothing_of_a_task_that_somebody_else_is_at(town: Town) -> None:
+    workflow_id = await town.start("Waits", task_seconds=1)
+    await town.runs.handle(await town.task())
+    asked = asyncio.get_running_loop().create_task(town.query(workflow_id, "so_far"))
+    question = await town.task("sticky", 2)
+    town.runs.evict_all()
+    await town.signal(workflow_id, "add", "a")
+    await town.signal(workflow_id, "close")
+    await town.task("sticky", 2)  # and its worker dies
+    await town.runs.handle(question)
+    assert await asked == []
+    await town.runs.handle(await town.task())
+    assert await town.result(workflow_id) == ["a"]
+
+
+@in_town(Waits, polled=False)
 async def test_one_task_at_a_time_and_the_latest_counts(town: Town) -> None:
     workflow_id = await town.start("Waits")
     task = await town.task()

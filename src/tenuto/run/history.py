@@ -49,6 +49,19 @@ def check_ids(events: Events, first: int = 0) -> None:
         raise HistoryGap(f"History has event {events[wrong].event_id} where {begins + wrong} was expected")
 
 
+def answered(events: Events, until: int) -> Events:
+    """``events`` up to the workflow task that began with event ``until`` and its answer, without what came later."""
+    at = next((index for index, event in enumerate(events) if event.event_id == until), -1)
+    if at < 0:
+        return events
+    end = at + 1
+    while end < len(events) and (
+        events[end].event_type in _COMMANDS or (end == at + 1 and events[end].event_type == _TASK_COMPLETED)
+    ):
+        end += 1
+    return events[:end]
+
+
 def cut(
     events: Events, replay_until: int = 0, complete: bool = True, updates: bool = False
 ) -> list[Activation]:

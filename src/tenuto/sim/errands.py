@@ -411,7 +411,7 @@ def draw(chance: Random, name: str) -> Plan:
     updates = chance.choice((0, 0, 1, 3))
     early = bool(signals) and chance.random() < 0.5
     # The service knows a message again only within a run: one that is sent twice may reach two.
-    alone = not updates and signals == early
+    alone = not updates and not signals
     cancelled = chance.random() < 0.15
     # What is told to end for two reasons at once cannot tell which of them it heard.
     moves = [move for move in MOVES if (alone or move != "anew") and not (cancelled and move == "race")]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from tenuto import __version__
 from tenuto.clock import WallClock
 from tenuto.exceptions import ApplicationError, FailureError
-from tenuto.run.history import HistoryGap, check_ids, cut
+from tenuto.run.history import HistoryGap, answered, check_ids, cut
 from tenuto.run.run import Run
 from tenuto.run.types import Activation, Completion, QueryAnswer, TaskFailure
 from tenuto.transport.errors import RPCError
@@ -233,15 +233,25 @@ class Runs:
             check_ids(events)
         cached = self._cache.get(execution.run_id)
         activations: list[Activation] | None = None
-        if cached is not None:
+        if cached is not None and is_query:
+            if cached.processed >= task.previous_started_event_id:
+                activations = []
+            else:
+                self._evict(cached)
+                cached = None
+        elif cached is not None:
             activations = _continue(cached, events, replay_until)
-            if activations is None or not (activations or is_query):
+            if not activations:
                 activations = None
                 self._evict(cached)
                 cached = None
         if activations is None:
             if not events or events[0].event_id != 1:
                 events = await fetching.whole(self.client, execution, events)
+            if is_query and task.previous_started_event_id:
+                # What came later belongs to a workflow task that others may be at work on: whoever saw it here would never
+                # take it for new.
+                events = list(answered(events, task.previous_started_event_id))
             activations = cut(events, replay_until, updates=bool(task.messages))
         contexts = await self._decode(task, cached, activations) if self._payloads.encoded else None
         if self._metrics is not None:
