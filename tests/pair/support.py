@@ -27,6 +27,15 @@ class TaskFailed(AssertionError):
     """The workflow task failed where the test did not expect it."""
 
 
+_made: list[Run] = []
+
+
+def take_down() -> None:
+    """End every run that was made, as a worker does with those it drops."""
+    while _made:
+        _made.pop().evict()
+
+
 class Play:
     """One workflow, played until it ends or waits for the test."""
 
@@ -105,7 +114,7 @@ class Play:
     # ---- the worker's side ----------------------------------------------------------------------------------------------
 
     def fresh(self) -> Run:
-        return Run(
+        run = Run(
             RunOptions(
                 definition=self.definition,
                 namespace="default",
@@ -118,6 +127,8 @@ class Play:
                 **self.options,
             )
         )
+        _made.append(run)
+        return run
 
     def replayed(self, until: int | None = None) -> Run:
         """A run that has lived through the whole history so far. Fails the test when it cannot."""

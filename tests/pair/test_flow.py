@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 from datetime import timedelta
 
@@ -267,6 +268,49 @@ def test_code_that_swallows_its_own_end_does_not_spin_when_its_run_is_dropped(
     play.run = None
     gc.collect()
     assert clinging.tries < 20
+
+
+@workflow.defn
+class Tidy:
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    @workflow.run
+    async def run(self) -> None:
+        self.background = asyncio.create_task(self.beside())
+        var: contextvars.ContextVar[str] = contextvars.ContextVar("var")
+        token = var.set("x")
+        try:
+            await workflow.wait_condition(lambda: False, timeout=60, timeout_summary="long")
+        finally:
+            self.seen.append("main")
+            var.reset(token)
+            await workflow.execute_activity("double", 1, start_to_close_timeout=SOON)
+            self.seen.append("never")
+
+    async def beside(self) -> None:
+        try:
+            await workflow.sleep(60)
+        finally:
+            self.seen.append("beside")
+            await workflow.execute_child_workflow("Other", id="other")
+
+
+def test_a_dropped_run_runs_its_finally_blocks_which_can_ask_for_nothing(
+    caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    play = Play(Tidy).start()
+    play.task()
+    run, play.run = play.run, None
+    assert run is not None
+    seen = run.core.instance.seen
+    run.evict()
+    assert sorted(seen) == ["beside", "main"]
+    assert not run.core.ledger.take()
+    del run
+    gc.collect()
+    assert not caplog.records
+    assert not recwarn.list
 
 
 @workflow.defn

@@ -305,14 +305,17 @@ class Context(Runtime):
             return
         core = self.core
         before = core.cancel_requested
-        token = timer_summary.set(timeout_summary)
+        token = timer_summary.set(timeout_summary) if timeout_summary is not None else None
         try:
             await asyncio.wait_for(future, timeout)
         except TimeoutError:
             if not (core.single_batch and core.cancel_requested and not before):
                 raise
         finally:
-            timer_summary.reset(token)
+            if token is not None:
+                # The collector, which closes what nobody took down, is in another context.
+                with contextlib.suppress(ValueError):
+                    timer_summary.reset(token)
         if core.single_batch and core.cancel_requested and not before:
             # The result and the cancel came together, and some versions of wait_for prefer the result.
             raise asyncio.CancelledError

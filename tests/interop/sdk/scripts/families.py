@@ -1,6 +1,7 @@
 """Children and other workflows: started, signalled, cancelled, left behind."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -269,9 +270,14 @@ class Meddler:
         typed: Any = workflow.get_external_workflow_handle_for(Child.run, friend)
         await typed.signal(Child.tell, "two")
         stranger = workflow.get_external_workflow_handle(friend + "-unknown", run_id=None)
-        for asked in (stranger.signal("tell", "x"), stranger.cancel(), stranger.cancel(reason="so")):
+        ask: tuple[Callable[[], Any], ...] = (
+            lambda: stranger.signal("tell", "x"),
+            lambda: stranger.cancel(),
+            lambda: stranger.cancel(reason="so"),
+        )
+        for asked in ask:
             try:
-                await asked
+                await asked()
             except Exception as error:  # noqa: BLE001 - told in the result
                 seen.append(describe(error))
         held = workflow.get_external_workflow_handle(friend + "-held")
