@@ -26,6 +26,7 @@ MODULES = [
     "tenuto.contrib.opentelemetry",
     "tenuto.contrib.opentelemetry.workflow",
     "tenuto.contrib.pydantic",
+    "tenuto.contrib.workflow_streams",
 ]
 
 

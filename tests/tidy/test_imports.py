@@ -50,6 +50,7 @@ LAW: dict[str, set[str]] = {
         "converter",
         "activity",
         "workflow",
+        "transport",
         "client",
         "runtime",
         "worker",
