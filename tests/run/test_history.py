@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tenuto.run.history import HistoryGap, answered, check_ids, cut
+from tenuto.run.history import SDK_NAME, HistoryGap, answered, check_ids, cut
 from tenuto.run.types import Activation
 from tenuto.wire import DecodeError, enums_event, history
 from tests.engine import story
@@ -101,6 +101,20 @@ def test_an_update_is_seen_at_the_start_before_it_arrived() -> None:
     kept_alive = told("start S T C S T C S T C accepted:7 timer")
     assert spans(cut(kept_alive)) == [(1, 6), (7, 9), (10, 12)]
     assert spans(cut(told("start S T C accepted:2 timer"))) == [(1, 3), (4, 6)]
+
+
+def test_tasks_that_this_framework_kept_alive_stay_apart_for_it_saw_what_came_one_by_one() -> None:
+    events = told("start S T C S signal T C S T C marker timer fired S T")
+    assert spans(cut(events)) == [(1, 10), (11, 16)]
+    assert spans(cut(events, ours=True)) == [(1, 3), (4, 7), (8, 10), (11, 16)]
+    _sign(events[3], SDK_NAME)
+    assert spans(cut(events)) == [(1, 3), (4, 7), (8, 10), (11, 16)]
+    _sign(events[7], "another")
+    assert spans(cut(events)) == [(1, 3), (4, 10), (11, 16)]
+
+
+def _sign(event: history.HistoryEvent, name: str) -> None:
+    event.workflow_task_completed_event_attributes.sdk_metadata.sdk_name = name
 
 
 def test_traces_of_commands_behind_the_last_start_are_shown_without_what_came_later() -> None:

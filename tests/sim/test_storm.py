@@ -18,7 +18,7 @@ from tenuto.sim.errand_storm import simulate
 from tenuto.sim.framework_mutations import MUTATIONS, planted
 from tenuto.sim.mutations import Mutation
 
-KEPT = (5, 7, 22, 41, 57, 170, 320, 675, 6083)
+KEPT = (5, 7, 22, 41, 54, 57, 170, 320, 345, 675, 6083)
 """Seeds that found a bug once."""
 SEEDS = 60
 SOURCE = Path(__file__).resolve().parents[2] / "src"

@@ -68,10 +68,15 @@ def encode_search_attribute_values(vals: SearchAttributeValues) -> common.Payloa
     return _encoded([_checked(value) for value in vals])
 
 
+def _in_order(api: common.SearchAttributes) -> list[tuple[str, common.Payload]]:
+    """By name: a map of the protocol has another order in each process, and a replay must see the same."""
+    return sorted(api.indexed_fields.items())
+
+
 def decode_search_attributes(api: common.SearchAttributes) -> SearchAttributes:
     """The attributes of ``api``, each as a list."""
     found: dict[str, Any] = {}
-    for name, payload in api.indexed_fields.items():
+    for name, payload in _in_order(api):
         value = _decoded(payload)
         values = value if isinstance(value, list) else [value]
         if payload.metadata.get("type") == b"Datetime":
@@ -83,7 +88,7 @@ def decode_search_attributes(api: common.SearchAttributes) -> SearchAttributes:
 def decode_typed_search_attributes(api: common.SearchAttributes) -> TypedSearchAttributes:
     """Those attributes of ``api`` whose type is told and whose value is of that type."""
     pairs: list[SearchAttributePair[Any]] = []
-    for name, payload in api.indexed_fields.items():
+    for name, payload in _in_order(api):
         told = payload.metadata.get("type", b"").decode()
         kind = SearchAttributeIndexedValueType.from_metadata_name(told)
         if kind is None:

@@ -44,6 +44,11 @@ def _lasting(field: duration_pb2.Duration) -> Any:
     return span or None
 
 
+def _in_order(fields: Mapping[str, common.Payload]) -> dict[str, common.Payload]:
+    """By name: a map of the protocol has another order in each process, and a replay must see the same."""
+    return dict(sorted(fields.items())) if fields else {}
+
+
 def info_of(core: Core, event: history.HistoryEvent, first_task_at: int) -> Info:
     """The facts of the run whose first event this is. ``first_task_at`` in ns."""
     told = event.workflow_execution_started_event_attributes
@@ -73,13 +78,13 @@ def info_of(core: Core, event: history.HistoryEvent, first_task_at: int) -> Info
         cron_schedule=told.cron_schedule or None,
         execution_timeout=_lasting(told.workflow_execution_timeout),
         first_execution_run_id=told.first_execution_run_id,
-        headers=dict(told.header.fields),
+        headers=_in_order(told.header.fields),
         namespace=options.namespace,
         original_execution_run_id=told.original_execution_run_id,
         parent=parent,
         root=root,
         priority=priority,
-        raw_memo=dict(told.memo.fields),
+        raw_memo=_in_order(told.memo.fields),
         retry_policy=RetryPolicy.from_proto(told.retry_policy) if told.HasField("retry_policy") else None,
         run_id=options.run_id,
         run_timeout=_lasting(told.workflow_run_timeout),

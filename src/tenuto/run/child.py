@@ -309,6 +309,12 @@ async def _result(machine: ChildMachine) -> Any:
             _go_on_cancelled(machine, error)
 
 
+def _seen(handle: asyncio.Task[Any]) -> None:
+    """Nobody got this handle, so that nobody can ask how it ended: asyncio must not complain of that."""
+    if not handle.cancelled():
+        handle.exception()
+
+
 def _go_on_cancelled(machine: ChildMachine, error: asyncio.CancelledError) -> None:
     machine.cancel(error.args[0] if error.args else None)
     task = asyncio.current_task()
@@ -332,6 +338,7 @@ async def start(core: Core, wanted: StartChildWorkflowInput) -> ChildWorkflowHan
                 raise
             machine.cancel(error.args[0] if error.args else None)
             if core.cancel_requested or machine.start.done():
+                handle.add_done_callback(_seen)
                 raise
             task = asyncio.current_task()
             if task is not None:

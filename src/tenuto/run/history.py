@@ -1,7 +1,8 @@
 """Cutting a history into workflow tasks: which events a run is shown together, and which it may peek at.
 
 A workflow task is the events after the one before it, up to and with the start that was answered. Starts whose task failed,
-timed out or was overtaken by the run's end belong to the next; tasks that were only kept alive for local activities are one.
+timed out or was overtaken by the run's end belong to the next. Tasks that were only kept alive for local activities are one
+where another framework wrote history, as its own replay has it. This one's stay apart: each showed the run what had come.
 
 This file must never look at what workflow code does, and must never wait for anything.
 """
@@ -27,6 +28,9 @@ _UPDATE_ACCEPTED = 41
 
 _ENDS = frozenset({2, 3, 4, 21, 27, 28})
 """Completed, failed, timed out, cancelled, terminated, continued as new."""
+SDK_NAME = "tenuto"
+"""What workflow tasks that this framework answers are signed with."""
+
 _IN_VAIN = frozenset({8, 9, 4, 27, 21})
 """What follows a start that nobody answered: task timed out, task failed, run timed out, terminated, cancelled."""
 _COMMANDS = frozenset({2, 3, 10, 15, 17, 19, 21, 22, 25, 28, 29, 37, 40, 41, 42, 43, 46, 48, 54})
@@ -63,7 +67,7 @@ def answered(events: Events, until: int) -> Events:
 
 
 def cut(
-    events: Events, replay_until: int = 0, complete: bool = True, updates: bool = False
+    events: Events, replay_until: int = 0, complete: bool = True, updates: bool = False, ours: bool = False
 ) -> list[Activation]:
     """Cut ``events``, in order and without gaps, into workflow tasks.
 
@@ -72,13 +76,14 @@ def cut(
     behind the last of them. With ``complete`` true everything is cut: traces of commands behind the last start are a task of
     their own, which ends with the last of them, and what nobody has been told yet is left out. ``updates`` says that updates
     came along with the events: they belong behind what was answered before, as history will have it once they are accepted,
-    so a task answered with nothing is not taken for one that was kept alive.
+    so a task answered with nothing is not taken for one that was kept alive. ``ours``: whether this framework answered the
+    tasks that have no name in ``events``, nor one before them.
     """
     kinds = [event.event_type for event in events]
     ends: list[int] = []
     begin = 0
     while begin < len(kinds):
-        end = _end(events, kinds, begin, complete, replay_until if updates else 0)
+        end = _end(events, kinds, begin, complete, replay_until if updates else 0, ours)
         if end < 0:
             break
         ends.append(end)
@@ -107,7 +112,17 @@ def cut(
     return tasks
 
 
-def _end(events: Events, kinds: Sequence[int], begin: int, complete: bool, apart: int) -> int:
+def _is_ours(events: Events, index: int, otherwise: bool) -> bool:
+    """Whether this framework answered the task that was completed at ``index``: an answer is signed when the name changes."""
+    for event in reversed(events[: index + 1]):
+        if event.event_type == _TASK_COMPLETED:
+            name = event.workflow_task_completed_event_attributes.sdk_metadata.sdk_name
+            if name:
+                return bool(name == SDK_NAME)
+    return otherwise
+
+
+def _end(events: Events, kinds: Sequence[int], begin: int, complete: bool, apart: int, ours: bool) -> int:
     """Index of the last event of the workflow task that begins at ``begin``; negative when it has no end yet."""
     saw_command = saw_substance = False
     starts: list[int] = []
@@ -127,6 +142,8 @@ def _end(events: Events, kinds: Sequence[int], begin: int, complete: bool, apart
                     return index if complete else -1
                 then = kinds[index + 2]
                 if then == _TASK_SCHEDULED and not saw_command and events[index].event_id != apart:
+                    if _is_ours(events, index + 1, ours):
+                        return index
                     kept = index
                     continue  # it was answered with nothing but the wish for another: kept alive
                 return _before_update(events, starts, index) if then == _UPDATE_ACCEPTED else index

@@ -288,7 +288,21 @@ class Errand:
             three = group.create_task(self.move_stumble(plan, f"{key}/c"))
             group.create_task(asyncio.sleep(1))
             four = group.create_task(tick(f"{key}/d"))
+            group.create_task(self.crowd(key))
         return f"{one.result()} {_key(two.result())} {three.result()} {_key(four.result())}"
+
+    async def crowd(self, key: str) -> None:
+        """Several at a time, so that results come together. What each does next differs in kind: a replay that sees the
+        results in another order asks for other commands."""
+
+        async def one(number: int) -> None:
+            done = await self.remote(act, f"{key}/crowd/{number}")
+            if number == 1:
+                await asyncio.sleep(0.1)
+            else:
+                await self.remote(act_in_thread if number else act, f"{done}/then")
+
+        await asyncio.gather(one(0), one(1), one(2))
 
     async def move_race(self, plan: Plan, key: str) -> str:
         try:

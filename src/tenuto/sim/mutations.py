@@ -34,7 +34,7 @@ class Mutation:
     story: str
     caught_by: str
     patches: Callable[[], list[Patch]]
-    seeds: int = 60
+    seeds: int = 240
     """It must be noticed within this many seeds."""
 
 

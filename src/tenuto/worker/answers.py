@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tenuto import __version__
+from tenuto.run.history import SDK_NAME
 from tenuto.wire import duration_pb2, enums_command, enums_query, enums_queue, taskqueue
 from tenuto.wire import query as wire_query
 from tenuto.wire import workflowservice as ws
-from tenuto.worker.registry import SDK_NAME
 
 if TYPE_CHECKING:
     from tenuto.run.types import Completion, QueryAnswer, TaskFailure

@@ -12,6 +12,7 @@ from tenuto import __version__
 from tenuto.common import VersioningBehavior
 from tenuto.exceptions import ApplicationError
 from tenuto.run import guard
+from tenuto.run.history import SDK_NAME
 from tenuto.run.types import RunOptions
 from tenuto.worker.interceptor import workflow_interceptors
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from tenuto.converter import DataConverter
     from tenuto.worker.interceptor import Interceptor
     from tenuto.workflow.definition import Definition
-
-SDK_NAME = "tenuto"
 
 
 class Registry:

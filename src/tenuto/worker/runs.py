@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from tenuto import __version__
 from tenuto.clock import WallClock
 from tenuto.exceptions import ApplicationError, FailureError
-from tenuto.run.history import HistoryGap, answered, check_ids, cut
+from tenuto.run.history import SDK_NAME, HistoryGap, answered, check_ids, cut
 from tenuto.run.run import Run
 from tenuto.run.types import Activation, Completion, QueryAnswer, TaskFailure
 from tenuto.transport.errors import RPCError
@@ -32,7 +32,7 @@ from tenuto.worker.driving import Driver, StalledError
 from tenuto.worker.interceptor import Interceptor
 from tenuto.worker.local import LocalRunner, Locals
 from tenuto.worker.payloads import Payloads
-from tenuto.worker.registry import SDK_NAME, Registry
+from tenuto.worker.registry import Registry
 from tenuto.worker.replies import EagerSlots, Replies, TaskFailed, tell_refused
 from tenuto.worker.turnstile import Turnstile
 from tenuto.worker.workflow_metrics import WorkflowMetrics
@@ -522,7 +522,7 @@ def _continue(
     if known < 0 or known > len(events):
         return None
     whole = known and events[0].event_id == 1
-    activations = cut(events[known:] if known else events, replay_until)
+    activations = cut(events[known:] if known else events, replay_until, ours=True)
     return None if whole and len(activations) > 1 else activations
 
 
