@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from tenuto.transport import routes
+from tenuto.transport import grpc_gevent, routes
 from tenuto.transport.base import NO_HEADERS, Headers
 from tenuto.transport.config import ConnectConfig, GrpcCompression, TLSConfig
 from tenuto.transport.errors import RPCError, RPCStatusCode
@@ -117,6 +117,7 @@ class GrpcTransport:
                 ' start processes with multiprocessing.get_context("spawn")'
             )
         _first_caller[:] = [here]
+        grpc_gevent.prepare()
         if self._tls is None:
             channel = grpc.aio.insecure_channel(self._target, options=self._options)
         else:
