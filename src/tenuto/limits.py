@@ -31,7 +31,8 @@ class Limits:
     search_attribute_total_bytes: int = 40 * KIB
     links_per_request: int = 10
     link_bytes: int = 4000
-    callbacks_per_workflow: int = 32
+    callbacks_per_workflow: int = 2000
+    callback_url_bytes: int = 1000
     callbacks_per_update: int = 32
 
     history_suggest_bytes: int = 4 * MIB
@@ -45,6 +46,12 @@ class Limits:
     pending_children: int = 2000
     pending_signals: int = 2000
     pending_cancels: int = 2000
+    pending_nexus: int = 30
+    nexus_name_bytes: int = 1000
+    nexus_token_bytes: int = 4096
+    nexus_header_bytes: int = 8 * KIB
+    nexus_attempt_ns: int = 10 * SECOND
+    """How long one attempt to reach a handler may take, from the offer to the answer."""
     signals_per_run: int = 10_000
     buffered_events: int = 100
     buffered_bytes: int = 2 * MIB

@@ -107,8 +107,8 @@ class World:
             if not due or due > target:
                 break
             self.now = max(self.now, due)
-            activities, timers = self.agenda.take_due(self.chain, self.now)
-            self.ask(types.Tick(activities, timers))
+            activities, timers, operations = self.agenda.take_due(self.chain, self.now)
+            self.ask(types.Tick(activities, timers, nexus=operations))
         self.now = target
 
     # ---- shorthand ------------------------------------------------------------------------------------------------------

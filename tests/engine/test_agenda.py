@@ -114,8 +114,8 @@ def test_what_is_due_is_taken_once() -> None:
     assert world.agenda is not None
     assert world.chain is not None
     now = START_AT + 2 * SECOND
-    assert world.agenda.take_due(world.chain, now) == ((7,), ("t",))
-    assert world.agenda.take_due(world.chain, now) == ((), ())
+    assert world.agenda.take_due(world.chain, now) == ((7,), ("t",), ())
+    assert world.agenda.take_due(world.chain, now) == ((), (), ())
 
 
 def test_a_closed_workflow_owes_nobody_but_other_workflows() -> None:

@@ -446,8 +446,8 @@ def tick(walk: Walk) -> Any:
     due = walk.agenda.next_due(walk.chain)
     if due and due > walk.now and walk.rng.random() < 0.6:
         walk.now = due
-    activities, timers = walk.agenda.take_due(walk.chain, walk.now)
-    return types.Tick(activities, timers)
+    activities, timers, operations = walk.agenda.take_due(walk.chain, walk.now)
+    return types.Tick(activities, timers, nexus=operations)
 
 
 def deliver(walk: Walk) -> Any:

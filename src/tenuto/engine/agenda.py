@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from tenuto.engine import activity, workflow_task
 from tenuto.engine.chain import Chain, Outgoing, RunState
 from tenuto.engine.draft import Draft
+from tenuto.engine.nexus_state import due as nexus_due
 from tenuto.engine.types import Dispatch, DispatchKind
 
-ACTIVITY, TIMER = 1, 2
+ACTIVITY, TIMER, NEXUS = 1, 2, 3
 
 
 def task_dispatch(state: RunState) -> Dispatch | None:
@@ -64,6 +65,8 @@ class Agenda:
                 self._touch_activity(state, scheduled_id, now)
             for timer_id, timer in state.timers.items():
                 heapq.heappush(self._heap, (timer.fire_at, TIMER, timer_id))
+            for scheduled_id in state.nexus:
+                self._touch_nexus(state, scheduled_id)
 
     def renew(self, draft: Draft, chain: Chain) -> None:
         """Take a folded draft's changes in."""
@@ -85,6 +88,15 @@ class Agenda:
         for timer_id, timer in timers.changes.items() if timers is not None else ():
             if timer is not None:
                 heapq.heappush(self._heap, (timer.fire_at, TIMER, timer_id))
+        operations = rd.touched("nexus")
+        if operations is not None:
+            for scheduled_id in operations.changes:
+                self._touch_nexus(state, scheduled_id)
+
+    def _touch_nexus(self, state: RunState, scheduled_id: int) -> None:
+        item = state.nexus.get(scheduled_id)
+        if item is not None and (at := nexus_due(item)):
+            heapq.heappush(self._heap, (at, NEXUS, scheduled_id))
 
     def _touch_activity(self, state: RunState, scheduled_id: int, now: int) -> None:
         item = state.activities.get(scheduled_id)
@@ -123,6 +135,9 @@ class Agenda:
         if kind == TIMER:
             timer = state.timers.get(key)  # type: ignore[arg-type]
             return timer is not None and timer.fire_at == at
+        if kind == NEXUS:
+            operation = state.nexus.get(key)  # type: ignore[arg-type]
+            return operation is not None and nexus_due(operation) == at
         item = state.activities.get(key)  # type: ignore[arg-type]
         if item is None:
             return False
@@ -130,19 +145,22 @@ class Agenda:
             return True
         return at == item.scheduled_at and not item.started and item.paused is None and key not in self.ready
 
-    def take_due(self, chain: Chain, now: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """Remove and return what is due: scheduled ids of activities, ids of timers."""
+    def take_due(self, chain: Chain, now: int) -> tuple[tuple[int, ...], tuple[str, ...], tuple[int, ...]]:
+        """Remove and return what is due: scheduled ids of activities, ids of timers, scheduled ids of Nexus operations."""
         activities: dict[int, None] = {}
         timers: dict[str, None] = {}
+        operations: dict[int, None] = {}
         heap, state = self._heap, chain.current
         while heap and heap[0][0] <= now:
             entry = heapq.heappop(heap)
             if self._valid(state, entry):
                 if entry[1] == TIMER:
                     timers[str(entry[2])] = None
+                elif entry[1] == NEXUS:
+                    operations[int(entry[2])] = None
                 else:
                     activities[int(entry[2])] = None
-        return tuple(activities), tuple(timers)
+        return tuple(activities), tuple(timers), tuple(operations)
 
     def alarm(self, chain: Chain, now: int, *, workers_inside: bool = False) -> int | None:
         """The instant to store with the chain: when, after a restart, somebody must look at it; None: never.

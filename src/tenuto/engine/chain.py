@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from tenuto.engine.nexus_state import CallbackState, NexusOperation
+
 NO_EVENT = 0
 
 
@@ -92,6 +94,8 @@ class Terms(msgspec.Struct, array_like=True):
     """A versioning override was taken away; descriptions show an empty place where it was."""
     execution_timeout_named: bool = False
     """The same of the execution timeout."""
+    callback_states: tuple[CallbackState, ...] = ()
+    """How far the delivery of each of ``callbacks`` has come."""
 
 
 NORMAL, SPECULATIVE = 1, 2
@@ -336,6 +340,9 @@ class Out:
     CANCEL = 4
     CHILD_CLOSED = 5
     PARENT_CLOSED = 6
+    NEXUS_START = 7
+    NEXUS_CANCEL = 8
+    CALLBACK = 9
 
 
 # ---- facts that live only in memory; they die with the cached chain, and their callers get UNAVAILABLE --------------------
@@ -372,6 +379,7 @@ class RunState:
         "children",
         "close_attempted",
         "externals",
+        "nexus",
         "pending_updates",
         "queries",
         "run",
@@ -389,6 +397,7 @@ class RunState:
         self.timers: dict[str, Timer] = {}
         self.children: dict[int, Child] = {}
         self.externals: dict[int, External] = {}
+        self.nexus: dict[int, NexusOperation] = {}
         self.updates: dict[str, UpdateRecord] = {}
         self.signal_ids: dict[str, bool] = {}
         self.buffer: dict[int, bytes] = {}
@@ -428,3 +437,4 @@ class ClosedRun(msgspec.Struct, array_like=True):
     activities: list[Activity] = []
     children: list[Child] = []
     externals: list[External] = []
+    nexus: list[NexusOperation] = []

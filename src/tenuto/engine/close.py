@@ -4,7 +4,7 @@ A close and its successor are one decision (execution-semantics 5.2, 5.5, 5.6, D
 its close event.
 """
 
-from tenuto.engine import child, query, start, update, workflow_task
+from tenuto.engine import child, nexus, nexus_callback, query, start, update, workflow_task
 from tenuto.engine import events as ev
 from tenuto.engine.chain import SPECULATIVE
 from tenuto.engine.context import CommandFailed, Completion, is_child_of, not_found, open_run
@@ -56,6 +56,10 @@ def _finish(
         child.close_run(rd)
         if rd.terms.parent is not None and not rd.run.new_run_id:
             child.report_close(rd, event)
+        if rd.waiting("nexus"):
+            nexus.withdraw(rd)
+        if rd.terms.callbacks and not rd.run.new_run_id:
+            nexus_callback.owe(rd, event)
 
 
 # ---- commands -------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 A part's name is a letter and the item's key, so that a transition writes only what it touched:
 ``terms``, ``a/<scheduled id>`` activity, ``t/<timer id>``, ``c/<initiated id>`` child, ``e/<initiated id>`` external,
+``n/<scheduled id>`` Nexus operation,
 ``u/<update id>``, ``s/<request id>`` signal known, ``b/<n>`` buffered event, ``o/<n>`` outgoing message.
 """
 
@@ -27,6 +28,7 @@ from tenuto.engine.chain import (
     UpdateRecord,
 )
 from tenuto.engine.draft import Draft, RunDraft
+from tenuto.engine.nexus_state import NexusOperation
 
 _encode = msgspec.msgpack.Encoder().encode
 _header = msgspec.msgpack.Decoder(Header).decode
@@ -37,6 +39,7 @@ _timer = msgspec.msgpack.Decoder(Timer).decode
 _child = msgspec.msgpack.Decoder(Child).decode
 _external = msgspec.msgpack.Decoder(External).decode
 _update = msgspec.msgpack.Decoder(UpdateRecord).decode
+_nexus = msgspec.msgpack.Decoder(NexusOperation).decode
 _outgoing = msgspec.msgpack.Decoder(Outgoing).decode
 
 
@@ -62,6 +65,7 @@ _ENCODERS: tuple[tuple[str, str, Callable[[Any], bytes]], ...] = (
     ("t", "timers", _encode),
     ("c", "children", _encode),
     ("e", "externals", _encode),
+    ("n", "nexus", _encode),
     ("u", "updates", _encode),
     ("s", "signal_ids", lambda value: b""),
     ("b", "buffer", lambda value: value),
@@ -103,6 +107,8 @@ def decode_chain(key: tuple[str, str], header_bytes: bytes, parts: dict[str, byt
             state.children[int(rest)] = _child(raw)
         elif letter == "e":
             state.externals[int(rest)] = _external(raw)
+        elif letter == "n":
+            state.nexus[int(rest)] = _nexus(raw)
         elif letter == "u":
             state.updates[rest] = _update(raw)
         elif letter == "s":
@@ -124,6 +130,7 @@ def encode_closed(rd: RunDraft) -> bytes:
             list(rd.activities.values()),
             list(rd.children.values()),
             list(rd.externals.values()),
+            list(rd.nexus.values()),
         )
     )
 

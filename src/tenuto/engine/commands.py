@@ -13,6 +13,7 @@ from tenuto.engine import (
     child,
     close,
     external,
+    nexus_command,
     query,
     timer,
     update,
@@ -33,24 +34,6 @@ from tenuto.wire import workflowservice as ws
 Command = enums_command.CommandType
 Cause = enums_failed.WorkflowTaskFailedCause
 INLINE_REQUEST = "request-from-RespondWorkflowTaskCompleted"
-
-
-def _nexus(task: Completion, command: wire_command.Command) -> None:
-    """Nexus operations have no endpoint to go to yet."""
-    scheduled = command.schedule_nexus_operation_command_attributes
-    raise CommandFailed(
-        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_NEXUS_OPERATION_ATTRIBUTES,
-        f'endpoint "{scheduled.endpoint}" not found',
-    )
-
-
-def _nexus_cancel(task: Completion, command: wire_command.Command) -> None:
-    wanted = command.request_cancel_nexus_operation_command_attributes
-    raise CommandFailed(
-        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_NEXUS_OPERATION_ATTRIBUTES,
-        f"requested cancelation for a non-existing or already completed operation with scheduled event ID of "
-        f"{wanted.scheduled_event_id}",
-    )
 
 
 COMMANDS: dict[int, tuple[CommandRule, str, int]] = {
@@ -130,12 +113,12 @@ COMMANDS: dict[int, tuple[CommandRule, str, int]] = {
         Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,
     ),
     Command.COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION: (
-        _nexus,
+        nexus_command.schedule,
         "schedule_nexus_operation",
         Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_NEXUS_OPERATION_ATTRIBUTES,
     ),
     Command.COMMAND_TYPE_REQUEST_CANCEL_NEXUS_OPERATION: (
-        _nexus_cancel,
+        nexus_command.cancel,
         "request_cancel_nexus_operation",
         Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_NEXUS_OPERATION_ATTRIBUTES,
     ),
@@ -184,6 +167,7 @@ def complete(draft: Draft, request: CompleteWorkflowTask) -> None:
         completed_id,
         rd.has_buffered,
         messages={part.id: part for part in message.messages},
+        endpoints=request.endpoints,
     )
     query.answer(task)
     _bind(rd, message)
@@ -271,6 +255,8 @@ def _execute(task: Completion, command: wire_command.Command) -> None:
     rule, stem, cause = COMMANDS[command.command_type]
     if not command.HasField(f"{stem}_command_attributes"):  # type: ignore[arg-type]
         camel = "".join(word.capitalize() for word in stem.split("_"))
+        if "nexus" in stem:
+            raise CommandFailed(cause, f"empty {camel.removeprefix('Request')}CommandAttributes")
         raise CommandFailed(cause, f"{camel}CommandAttributes is not set on {camel}Command.")
     rule(task, command)
 

@@ -107,6 +107,8 @@ class Completion:
     """Protocol messages of this completion by id, until a command or the end consumes them."""
     initiated_children: set[str] = field(default_factory=set)
     """Workflow ids of children initiated by this completion."""
+    endpoints: dict[str, str] = field(default_factory=dict)
+    """Nexus endpoints that the commands name and that exist: name -> id."""
 
     @property
     def draft(self) -> Draft:

@@ -6,14 +6,16 @@ Nothing here may change a draft: a read that dirtied one would be committed.
 from collections.abc import Iterable
 
 from tenuto.engine import events as ev
+from tenuto.engine import nexus_view
 from tenuto.engine.activity_view import pending_info
 from tenuto.engine.chain import Activity, Child, Run, Terms, WorkflowTask
 from tenuto.engine.context import find_run
 from tenuto.engine.draft import Draft
+from tenuto.engine.nexus_state import NexusOperation
 from tenuto.engine.task_events import scheduled_event, started_event
 from tenuto.engine.types import AskHistory, Describe, HistoryReply
 from tenuto.limits import SECOND
-from tenuto.wire import common, duration_pb2, enums_workflow, history, sdk_metadata, workflow
+from tenuto.wire import duration_pb2, enums_workflow, history, sdk_metadata, workflow
 from tenuto.wire import workflowservice as ws
 
 PINNED = enums_workflow.VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
@@ -23,7 +25,6 @@ BEHAVIOR_NAMES: dict[int, bytes] = {PINNED: b"Pinned", AUTO_UPGRADE: b"AutoUpgra
 PAUSED = enums_workflow.WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
 SCHEDULED, STARTED = 1, 2
 """Values of PendingWorkflowTaskState."""
-STANDBY = 1
 _NO_DEADLINE_SECONDS = -62_135_596_800
 """How the wire says that a run has no deadline: the first second of year 1."""
 
@@ -34,11 +35,14 @@ def describe(draft: Draft, request: Describe) -> None:
     run, terms = found.run, found.terms
     activities: Iterable[Activity]
     children: Iterable[Child]
+    operations: Iterable[NexusOperation]
     if found.rd is not None:
         activities, children = found.rd.activities.values(), found.rd.children.values()
+        operations = found.rd.nexus.values()
     else:
         assert found.record is not None
         activities, children = found.record.activities, found.record.children
+        operations = found.record.nexus
     reply = ws.DescribeWorkflowExecutionResponse(
         execution_config=_config(terms),
         workflow_execution_info=execution_info(run, terms, draft.workflow_id),
@@ -54,9 +58,11 @@ def describe(draft: Draft, request: Describe) -> None:
             initiated_id=child.initiated_id,
             parent_close_policy=child.parent_close_policy,
         )
+    for operation in sorted(operations, key=lambda operation: operation.scheduled_id):
+        reply.pending_nexus_operations.append(nexus_view.pending(operation))
     if run.task is not None:
         reply.pending_workflow_task.CopyFrom(_pending_task(run.task))
-    reply.callbacks.extend(_callback(raw, terms) for raw in terms.callbacks)
+    reply.callbacks.extend(nexus_view.callbacks(terms))
     draft.reply = reply
 
 
@@ -184,16 +190,6 @@ def _pending_task(task: WorkflowTask) -> workflow.PendingWorkflowTaskInfo:
     )
     if task.started:
         result.started_time.CopyFrom(ev.timestamp(task.started_at))
-    return result
-
-
-def _callback(raw: bytes, terms: Terms) -> workflow.CallbackInfo:
-    result = workflow.CallbackInfo(
-        callback=common.Callback.FromString(raw),
-        registration_time=ev.timestamp(terms.start_at),
-        state=STANDBY,  # type: ignore[arg-type]
-    )
-    result.trigger.workflow_closed.SetInParent()
     return result
 
 

@@ -31,6 +31,7 @@ from tenuto.engine.chain import (
     Timer,
     UpdateRecord,
 )
+from tenuto.engine.nexus_state import NexusOperation
 from tenuto.engine.tables import Table
 from tenuto.engine.task_events import scheduled_event, started_event
 from tenuto.engine.types import Notice, Stamp
@@ -54,6 +55,7 @@ TABLES = (
     "timers",
     "children",
     "externals",
+    "nexus",
     "updates",
     "signal_ids",
     "buffer",
@@ -73,6 +75,7 @@ class RunDraft:
     timers: Table[str, Timer]
     children: Table[int, Child]
     externals: Table[int, External]
+    nexus: Table[int, NexusOperation]
     updates: Table[str, UpdateRecord]
     signal_ids: Table[str, bool]
     buffer: Table[int, bytes]

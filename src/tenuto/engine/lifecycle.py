@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tenuto.engine import activity, close, timer, workflow_task
+from tenuto.engine import activity, close, nexus, timer, workflow_task
 from tenuto.engine.context import find_run, open_run
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import Delete, ExpireRun, Tick, Unclaimed, WorkersLost
@@ -23,6 +23,8 @@ def tick(draft: Draft, request: Tick) -> None:
         timer.fire(rd, list(request.timers))
     if request.activities:
         activity.expire(rd, list(request.activities))
+    if request.nexus:
+        nexus.expire(rd, list(request.nexus))
 
 
 def workers_lost(draft: Draft, request: WorkersLost) -> None:

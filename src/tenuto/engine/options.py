@@ -9,6 +9,7 @@ from tenuto.engine import pauses, workflow_task
 from tenuto.engine.chain import Pause
 from tenuto.engine.context import invalid, open_run
 from tenuto.engine.draft import Draft, RunDraft
+from tenuto.engine.nexus_state import CallbackState
 from tenuto.engine.types import PauseRun, Reason, Rejected, UnpauseRun, UpdateOptions
 from tenuto.wire import common, enums_failed, enums_workflow, history, workflow
 from tenuto.wire import workflowservice as ws
@@ -148,6 +149,9 @@ def applied_updated(rd: RunDraft, event: history.HistoryEvent) -> None:
             *terms.callbacks,
             *(c.SerializeToString() for c in a.attached_completion_callbacks),
         )
+        at = ev.instant(event.event_time)
+        more = (CallbackState(at) for _ in a.attached_completion_callbacks)
+        terms.callback_states = (*terms.callback_states, *more)
     if a.attached_request_id:
         rd.run.request_ids = {**rd.run.request_ids, a.attached_request_id: (ev.OPTIONS_UPDATED, 0)}
 

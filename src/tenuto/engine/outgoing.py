@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from tenuto.engine import child, external
+from tenuto.engine import child, external, nexus, nexus_callback
 from tenuto.engine import events as ev
 from tenuto.engine.chain import Out, Outgoing, ParentLink
 from tenuto.engine.context import no_such_chain
 from tenuto.engine.draft import Draft, RunDraft
+from tenuto.engine.nexus_types import CompleteNexus, is_for_handler
 from tenuto.engine.parcel import (
     ABANDON,
     REQUEST_CANCEL,
@@ -129,6 +130,10 @@ def _parent_closed(message: Outgoing, link: ParentLink) -> Terminate | RequestCa
     return FirstTask(message.target_run_id, parent=link)
 
 
+def _callback(message: Outgoing, link: ParentLink) -> CompleteNexus:
+    return nexus_callback.to_request(message, link.namespace, link.workflow_id)
+
+
 def _source(link: ParentLink) -> common.WorkflowExecution:
     return common.WorkflowExecution(workflow_id=link.workflow_id, run_id=link.run_id)
 
@@ -140,6 +145,7 @@ _BUILD: dict[int, Any] = {
     Out.CANCEL: _cancel,
     Out.CHILD_CLOSED: _child_closed,
     Out.PARENT_CLOSED: _parent_closed,
+    Out.CALLBACK: _callback,
 }
 
 
@@ -173,6 +179,10 @@ def delivered(draft: Draft, request: Delivered) -> None:
         child.policy_answered(draft, message, request)
     elif rd is not None and message.kind in (Out.SIGNAL, Out.CANCEL):
         external.answered(rd, message, request.refusal)
+    elif rd is not None and is_for_handler(message):
+        nexus.answered(rd, message, request.reply)
+    elif message.kind == Out.CALLBACK:
+        nexus_callback.delivered(draft, message, request)
 
 
 # ---- reset -------------------------------------------------------------------------------------------------
@@ -183,6 +193,7 @@ def adopt(rd: RunDraft, base_run_id: str, events: Iterable[history.HistoryEvent]
     is owed by the new run now, under the request ids the base run used, and what only the lost part of the
     base run asked for is withdrawn."""
     draft = rd.draft
+    nexus.adopt(rd, base_run_id)
     taken: set[int] = set()
     for message in list(draft.out.values()):
         if message.run_id != base_run_id or message.kind not in (Out.START_CHILD, Out.SIGNAL, Out.CANCEL):

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tenuto.engine import events as ev
-from tenuto.engine import signal
+from tenuto.engine import nexus, signal
 from tenuto.engine.draft import RunDraft
+from tenuto.engine.nexus_state import STARTED
 from tenuto.wire import enums_reset, enums_update, history
 from tenuto.wire import workflowservice as ws
 
@@ -75,6 +76,8 @@ def reapply(rd: RunDraft, events: Iterable[history.HistoryEvent], wanted: Choice
             _again(rd, event)
         elif kind in CHILD_NEWS and of_base:
             _child(rd, event)
+        elif kind in nexus.NEWS and of_base and wanted.nexus:
+            _operation(rd, event)
 
 
 def _again(rd: RunDraft, event: history.HistoryEvent) -> None:
@@ -124,3 +127,13 @@ def _child(rd: RunDraft, event: history.HistoryEvent) -> None:
     if event.event_type == ev.CHILD_STARTED and child.run_id:
         return
     _again(rd, event)
+
+
+def _operation(rd: RunDraft, event: history.HistoryEvent) -> None:
+    """News of a Nexus operation that was scheduled before the cut."""
+    scheduled_id = nexus.scheduled_id_of(event)
+    item = rd.nexus.get(scheduled_id)
+    if item is None or (event.event_type == ev.NEXUS_STARTED and item.state == STARTED):
+        return
+    _again(rd, event)
+    nexus.owe_cancel(rd, scheduled_id)

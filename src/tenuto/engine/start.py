@@ -9,6 +9,7 @@ from tenuto.engine import close, signal, workflow_task
 from tenuto.engine import events as ev
 from tenuto.engine.chain import ParentLink, RootLink, Run, Terms
 from tenuto.engine.draft import Draft, RunDraft
+from tenuto.engine.nexus_state import CallbackState
 from tenuto.engine.retry import policy, to_wire
 from tenuto.engine.types import Reason, Rejected, SignalReply, SignalWithStart, Start, StartReply
 from tenuto.limits import LIMITS, SECOND
@@ -404,6 +405,7 @@ def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
     terms.versioning_override = a.versioning_override.SerializeToString()
     terms.user_metadata = event.user_metadata.SerializeToString()
     terms.callbacks = tuple(callback.SerializeToString() for callback in a.completion_callbacks)
+    terms.callback_states = tuple(CallbackState(at) for _ in terms.callbacks)
     terms.last_result = a.last_completion_result.SerializeToString()
     terms.start_attributes = a.SerializeToString() if terms.retry is not None or terms.cron else b""
     if a.parent_workflow_execution.workflow_id:

@@ -16,6 +16,8 @@ from tenuto.engine import (
     describe,
     external,
     lifecycle,
+    nexus,
+    nexus_types,
     options,
     outgoing,
     query,
@@ -72,6 +74,8 @@ DECIDE: dict[type, DecideRule] = {
     types.FirstTask: child.first_task,
     types.ChildClosed: child.child_closed,
     types.ExpireRun: lifecycle.expire_run,
+    nexus_types.AskNexus: nexus.ask,
+    nexus_types.CompleteNexus: nexus.complete,
 }
 
 APPLY: dict[Any, ApplyRule] = {
@@ -85,6 +89,7 @@ APPLY: dict[Any, ApplyRule] = {
     **activity.APPLY,
     **child.APPLY,
     **external.APPLY,
+    **nexus.APPLY,
     **update.APPLY,
 }
 

@@ -226,6 +226,8 @@ class CompleteWorkflowTask(msgspec.Struct, frozen=True):
     keep: bool = False
     """When nothing else waits for the workflow, its markers shall be written and the task stay with its worker, instead
     of being followed by another."""
+    endpoints: dict[str, str] = {}
+    """Nexus endpoints that the commands name and that exist: name -> id."""
 
     @property
     def run_id(self) -> str:
@@ -315,6 +317,8 @@ class Tick(msgspec.Struct, frozen=True):
     """Scheduled ids of activities with an instant that has come."""
     timers: tuple[str, ...] = ()
     run_id: str = ""
+    nexus: tuple[int, ...] = ()
+    """Scheduled ids of Nexus operations with an instant that has come."""
 
 
 class WorkersLost(msgspec.Struct, frozen=True):

@@ -116,6 +116,11 @@ class Namespaces:
 
     # -- reading
 
+    @property
+    def store(self) -> Store:
+        """Where the records are, for other registries that are kept in the same way."""
+        return self._store
+
     def facts(self, namespace_id: str) -> Namespace | None:
         """What the engine may know of a namespace; None when there is none with this id."""
         known = self._by_id.get(namespace_id)

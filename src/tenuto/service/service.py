@@ -17,6 +17,7 @@ from tenuto.service.errors import Code, ServiceError, from_rejected, invalid, na
 from tenuto.service.histories import Histories
 from tenuto.service.namespace_calls import NamespaceCalls
 from tenuto.service.namespaces import DELETED, DEPRECATED, REGISTERED
+from tenuto.service.nexus import Nexus
 from tenuto.service.operations import Operations
 from tenuto.service.queries import Queries
 from tenuto.service.taskqueues import TaskQueues
@@ -71,7 +72,9 @@ class Service:
         histories = Histories(core)
         queries = Queries(core, histories)
         activities = Activities(core)
-        tasks = Tasks(core, histories, queries, activities)
+        workers = Workers(core)
+        nexus = Nexus(core, workers)
+        tasks = Tasks(core, histories, queries, activities, nexus)
         self._namespaces = NamespaceCalls(core)
         self._families: tuple[object, ...] = (
             Workflows(core, tasks),
@@ -82,7 +85,8 @@ class Service:
             activities,
             Operations(core),
             TaskQueues(core),
-            Workers(core),
+            workers,
+            nexus,
             self._namespaces,
             AttributeCalls(core),
             Visibility(core),

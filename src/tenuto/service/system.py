@@ -4,7 +4,7 @@ from typing import Any, NoReturn
 
 from tenuto.service.call import Call
 from tenuto.service.core import SERVER_VERSION, Core
-from tenuto.service.errors import denied, invalid, not_found, unimplemented
+from tenuto.service.errors import denied, invalid, unimplemented
 from tenuto.wire import operatorservice as ops
 from tenuto.wire import workflowservice as ws
 
@@ -18,6 +18,7 @@ CAPABILITIES = (
     "sdk_metadata",
     "build_id_based_versioning",
     "count_group_by_execution_status",
+    "nexus",
 )
 """True of this service; clients switch behaviour on each."""
 CLIENTS = dict.fromkeys(
@@ -100,27 +101,6 @@ class System:
             is_connection_enabled=True,
         )
         return response
-
-    async def list_nexus_endpoints(
-        self, request: ops.ListNexusEndpointsRequest, call: Call
-    ) -> ops.ListNexusEndpointsResponse:
-        return ops.ListNexusEndpointsResponse()
-
-    async def get_nexus_endpoint(self, request: ops.GetNexusEndpointRequest, call: Call) -> NoReturn:
-        if not request.id:
-            invalid("endpoint ID not set")
-        not_found(f"Nexus endpoint with ID `{request.id}` not found")
-
-    async def delete_nexus_endpoint(self, request: ops.DeleteNexusEndpointRequest, call: Call) -> NoReturn:
-        not_found(f"error deleting nexus endpoint with ID: {request.id}")
-
-    async def create_nexus_endpoint(self, request: ops.CreateNexusEndpointRequest, call: Call) -> NoReturn:
-        problems = [] if request.spec.name else ["endpoint name not set"]
-        if request.spec.target.WhichOneof("variant") is None:
-            problems.append("empty target variant")
-        if problems:
-            invalid(", ".join(problems))
-        unimplemented(LATER.format("CreateNexusEndpoint"))
 
 
 def refuse(method: str, request: Any) -> NoReturn:

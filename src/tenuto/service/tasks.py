@@ -12,6 +12,7 @@ from tenuto.service.call import Call
 from tenuto.service.core import Core, timestamp
 from tenuto.service.errors import Code, ServiceError
 from tenuto.service.histories import Histories
+from tenuto.service.nexus import SCHEDULE_COMMAND, Nexus
 from tenuto.service.polls import RETRY_PAUSE_NS, poll_until, poller_for, take_back
 from tenuto.service.queries import Queries
 from tenuto.store.spi import ChainKey
@@ -28,11 +29,14 @@ BAD_ATTRIBUTES = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES
 class Tasks:
     """What workers do with workflow tasks."""
 
-    def __init__(self, core: Core, histories: Histories, queries: Queries, activities: Activities) -> None:
+    def __init__(
+        self, core: Core, histories: Histories, queries: Queries, activities: Activities, nexus: Nexus
+    ) -> None:
         self._core = core
         self._histories = histories
         self._queries = queries
         self._activities = activities
+        self._nexus = nexus
 
     async def poll_workflow_task_queue(self, request: ws.PollWorkflowTaskQueueRequest, call: Call) -> bytes:
         """A workflow task or a query, as soon as there is one; empty when the poll's time is over."""
@@ -130,11 +134,13 @@ class Tasks:
             raise task_gone()
         validate.length(request.identity, "Identity")
         key = ChainKey(token.namespace_id, token.workflow_id)
-        self._check_namespaces(request)
+        names_endpoints = self._check_namespaces(request)
+        endpoints = await self._nexus.named_in(request.commands) if names_endpoints else {}
         message, refused = self._with_types(request, call)
-        reply: types.TaskCompleted = await self._core.shards.submit(
-            key, types.CompleteWorkflowTask(_engine_token(token), message, refused, _may_keep(request, call))
+        completion = types.CompleteWorkflowTask(
+            _engine_token(token), message, refused, _may_keep(request, call), endpoints
         )
+        reply: types.TaskCompleted = await self._core.shards.submit(key, completion)
         if reply.kept is not None:
             return _kept(key, reply.kept)
         response = ws.RespondWorkflowTaskCompletedResponse(
@@ -148,13 +154,19 @@ class Tasks:
             TASK_FIELD, await self.answer(key, reply.next_task)
         )
 
-    def _check_namespaces(self, request: ws.RespondWorkflowTaskCompletedRequest) -> None:
-        """A command for a namespace that does not exist refuses the call; the task stays with its worker."""
+    def _check_namespaces(self, request: ws.RespondWorkflowTaskCompletedRequest) -> bool:
+        """A command for a namespace that does not exist refuses the call; the task stays with its worker. Returns whether
+        a command names a Nexus endpoint."""
+        names_endpoints = False
         for one in request.commands:
             target = _FOREIGN.get(one.command_type)
-            name: str = getattr(one, target).namespace if target is not None else ""
-            if name:
+            if target is None:
+                continue
+            if not target:
+                names_endpoints = True
+            elif name := getattr(one, target).namespace:
                 self._core.namespaces.named(name)
+        return names_endpoints
 
     def _with_types(
         self, request: ws.RespondWorkflowTaskCompletedRequest, call: Call
@@ -248,8 +260,9 @@ _FOREIGN = {
     8: "request_cancel_external_workflow_execution_command_attributes",
     12: "signal_external_workflow_execution_command_attributes",
     11: "start_child_workflow_execution_command_attributes",
+    SCHEDULE_COMMAND: "",
 }
-"""Command type -> the field whose message may name another namespace."""
+"""Command type -> the field whose message may name another namespace; empty: it names a Nexus endpoint instead."""
 
 
 def _search_attributes(one: command.Command) -> common.SearchAttributes | None:

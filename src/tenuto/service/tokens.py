@@ -75,8 +75,16 @@ class NameToken(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):
     name: str
 
 
-TaskToken = WorkflowToken | ActivityToken | QueryToken
-Token = WorkflowToken | ActivityToken | QueryToken | HistoryToken | ListToken | NameToken
+class NexusToken(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):
+    """A Nexus task handed to a worker."""
+
+    namespace_id: str
+    task_queue: str
+    task_id: str
+
+
+TaskToken = WorkflowToken | ActivityToken | QueryToken | NexusToken
+Token = TaskToken | HistoryToken | ListToken | NameToken
 
 _encode = msgspec.msgpack.Encoder().encode
 _task = msgspec.msgpack.Decoder(TaskToken)

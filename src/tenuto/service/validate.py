@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from tenuto.engine.nexus_callback import URL as SYSTEM_CALLBACK
 from tenuto.engine.options import pin_problem
 from tenuto.engine.retry import duration_problem
 from tenuto.limits import LIMITS, SECOND
@@ -158,7 +159,7 @@ def _named(kind: str, **fields: str) -> None:
 
 
 def callbacks(given: Sequence[common.Callback], most: int, what: str) -> None:
-    """Completion callbacks. There is nobody to deliver to yet: no address is configured."""
+    """Completion callbacks. They go to callers in this service only: no other address is configured."""
     if not given:
         return
     if len(given) > most:
@@ -167,13 +168,30 @@ def callbacks(given: Sequence[common.Callback], most: int, what: str) -> None:
         )
     for callback in given:
         variant = callback.WhichOneof("variant")
+        if variant is None:
+            unimplemented("unknown callback variant: <nil>")
         if variant != "nexus":
-            unimplemented(f"unknown callback variant: {variant or '<nil>'}")
-        url = callback.nexus.url
-        scheme, separator, _ = url.partition("://")
-        if not separator or scheme not in ("http", "https", "temporal"):
-            invalid(f"invalid url: unknown scheme: {url}")
-        invalid(f"invalid url: url does not match any configured callback address: {url}")
+            name = "".join(word.capitalize() for word in variant.split("_"))
+            invalid(f"unsupported callback variant: *common.Callback_{name}_")
+        _callback_url(callback.nexus.url)
+        size = sum(len(name.encode()) + len(value.encode()) for name, value in callback.nexus.header.items())
+        if size > LIMITS.nexus_header_bytes:
+            invalid(
+                f"invalid header: header size longer than max allowed size of {LIMITS.nexus_header_bytes}"
+            )
+
+
+def _callback_url(url: str) -> None:
+    if url == SYSTEM_CALLBACK:
+        return
+    if len(url) > LIMITS.callback_url_bytes:
+        invalid(f"invalid url: url length longer than max length allowed of {LIMITS.callback_url_bytes}")
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("http", "https"):
+        invalid(f"invalid url: unknown scheme: {url}")
+    if not rest.partition("/")[0]:
+        invalid("invalid url: missing host")
+    invalid(f"invalid url: url does not match any configured callback address: {url}")
 
 
 def versioning_override(override: workflow.VersioningOverride, queue: str) -> None:

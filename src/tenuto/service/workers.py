@@ -1,15 +1,13 @@
 """The registry of workers: what their heartbeats said, for a while, in memory only (platform-surface 6.8)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tenuto.limits import MIB, MINUTE
-from tenuto.matching.types import QueueKind
 from tenuto.service import filters
 from tenuto.service.call import Call
 from tenuto.service.core import Core
 from tenuto.service.errors import invalid, not_found
 from tenuto.service.filters import Comparison
-from tenuto.service.polls import poll_until, poller_for
 from tenuto.wire import worker
 from tenuto.wire import workflowservice as ws
 
@@ -57,20 +55,8 @@ class Workers:
     async def record_worker_heartbeat(
         self, request: ws.RecordWorkerHeartbeatRequest, call: Call
     ) -> ws.RecordWorkerHeartbeatResponse:
-        for heartbeat in request.worker_heartbeat:
-            self._remember(call, heartbeat)
+        self.remember(call, request.worker_heartbeat)
         return ws.RecordWorkerHeartbeatResponse()
-
-    async def poll_nexus_task_queue(
-        self, request: ws.PollNexusTaskQueueRequest, call: Call
-    ) -> ws.PollNexusTaskQueueResponse:
-        """Parks and answers empty: there are no Nexus tasks. Heartbeats ride along."""
-        until = poll_until(self._core, call.deadline_at)
-        poller = poller_for(request, call.namespace.id, QueueKind.NEXUS, self._core.new_id())
-        for heartbeat in request.worker_heartbeat:
-            self._remember(call, heartbeat)
-        await self._core.matching.poll(poller, until)
-        return ws.PollNexusTaskQueueResponse()
 
     async def list_workers(self, request: ws.ListWorkersRequest, call: Call) -> ws.ListWorkersResponse:
         response = ws.ListWorkersResponse()
@@ -92,6 +78,11 @@ class Workers:
         response = ws.DescribeWorkerResponse()
         response.worker_info.worker_heartbeat.CopyFrom(known[1])
         return response
+
+    def remember(self, call: Call, heartbeats: Iterable[worker.WorkerHeartbeat]) -> None:
+        """What workers say of themselves beside something else."""
+        for heartbeat in heartbeats:
+            self._remember(call, heartbeat)
 
     def _remember(self, call: Call, heartbeat: worker.WorkerHeartbeat) -> None:
         name = (call.namespace.id, heartbeat.worker_instance_key)

@@ -3,9 +3,11 @@
 The service must never reach around this: no store, no engine state, no matching offers of its own making.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
+from tenuto.engine.chain import Outgoing
+from tenuto.engine.nexus_types import NexusAnswer
 from tenuto.engine.types import Notice
 from tenuto.store.spi import ChainKey, HistoryRow, VisibilityCursor, VisibilityFilter, VisibilityRow
 from tenuto.wire import history
@@ -48,6 +50,9 @@ class Shards(Protocol):
 
     def watch(self, key: ChainKey, closings: bool = False) -> Watch:
         """``closings``: wake only when a run of the chain closes (or the shard has lost its memory)."""
+
+    def carry(self, courier: Callable[[ChainKey, Outgoing], Awaitable[NexusAnswer]]) -> None:
+        """From now on ``courier`` makes the attempts to tell Nexus handlers what chains owe them."""
 
     def listen(self, topic: str) -> Listener:
         """Topics: ``update/<run id>/<update id>`` and ``query/<query id>``."""

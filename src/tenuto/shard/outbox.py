@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tenuto.engine import outgoing
-from tenuto.engine.chain import Outgoing
+from tenuto.engine.chain import Out, Outgoing
+from tenuto.engine.nexus_types import NexusAnswer, is_for_handler
 from tenuto.engine.types import Delivered, Namespace, Reason, Rejected
 from tenuto.limits import SECOND
 from tenuto.matching.types import Clock
@@ -16,6 +17,8 @@ from tenuto.shard.waiters import pause
 from tenuto.store.spi import ChainKey
 
 Submit = Callable[[ChainKey, Any], Awaitable[Any]]
+Courier = Callable[[ChainKey, Outgoing], Awaitable[NexusAnswer]]
+"""One attempt to tell a Nexus handler what a chain owes it. Raises `Rejected` (UNAVAILABLE) when it was none."""
 
 FIRST_RETRY_NS = SECOND // 20
 LAST_RETRY_NS = 10 * SECOND
@@ -39,6 +42,7 @@ class Outbox:
         self._clock = clock
         self._submit = submit
         self._namespaces = namespaces
+        self.courier: Courier | None = None
         self._flying: dict[tuple[ChainKey, int], _Delivery] = {}
 
     def send(self, source: ChainKey, message: Outgoing) -> None:
@@ -71,7 +75,9 @@ class Outbox:
             reply, refusal = await self._ask(source, sent, namespace)
             if refusal is None or refusal.reason not in TRANSIENT:
                 try:
-                    settled = await self._submit(source, Delivered(sent.out_id, reply, refusal))
+                    # What became of a callback is shown with its run, which may not be the current one any more.
+                    run_id = sent.run_id if sent.kind == Out.CALLBACK else ""
+                    settled = await self._submit(source, Delivered(sent.out_id, reply, refusal, run_id))
                 except Rejected as rejected:
                     settled = rejected.reason not in TRANSIENT
                 if settled:
@@ -84,8 +90,12 @@ class Outbox:
     async def _ask(
         self, source: ChainKey, message: Outgoing, namespace: Namespace
     ) -> tuple[Any, Rejected | None]:
-        target, request = outgoing.to_request(message, source, namespace)
         try:
+            if is_for_handler(message):
+                if self.courier is None:
+                    raise Rejected(Reason.UNAVAILABLE, "nobody carries messages to Nexus handlers yet")
+                return await self.courier(source, message), None
+            target, request = outgoing.to_request(message, source, namespace)
             return await self._submit(ChainKey(*target), request), None
         except Rejected as rejected:
             return None, rejected

@@ -23,7 +23,7 @@ from tenuto.matching.types import Clock, Ticket
 from tenuto.shard.alarms import HORIZON_NS, AlarmClock
 from tenuto.shard.cache import Cache, Entry
 from tenuto.shard.offers import Offers
-from tenuto.shard.outbox import Outbox
+from tenuto.shard.outbox import Courier, Outbox
 from tenuto.shard.persist import TurnWrites
 from tenuto.shard.reading import Histories
 from tenuto.shard.waiters import ChainWatch, TopicListener, Waiters, pause
@@ -343,12 +343,12 @@ class Shard:
         entry.armed_at = 0
         if entry.chain is None or entry.agenda is None:
             return None
-        activities, timers = entry.agenda.take_due(entry.chain, now)
+        activities, timers, operations = entry.agenda.take_due(entry.chain, now)
         run_due = agenda.run_due(entry.chain.current)
-        if not activities and not timers and not 0 < run_due <= now:
+        if not activities and not timers and not operations and not 0 < run_due <= now:
             self._arm(entry, far=True)
             return None
-        return types.Tick(activities, timers)
+        return types.Tick(activities, timers, nexus=operations)
 
     def _closed_for(self, awaited: Awaited, entry: Entry) -> dict[str, ClosedRun] | None:
         record = self._records.get((awaited.key, getattr(awaited.request, "run_id", "")))
@@ -536,6 +536,10 @@ class Shard:
             return await self._store.count_runs(wanted)
         except StoreError as error:
             raise Rejected(Reason.UNAVAILABLE, f"runs cannot be counted now: {error}") from error
+
+    def carry(self, courier: Courier) -> None:
+        """Nexus handlers are told by ``courier`` what chains owe them."""
+        self._outbox.courier = courier
 
     def refused(self, offer: Any) -> None:
         """Matching's callback: an offer on a sticky queue found nobody."""
