@@ -28,6 +28,7 @@ from tenuto.transport.facades import (
 from tenuto.transport.facades import (
     WorkflowService as WorkflowService,
 )
+from tenuto.transport.measured import measured
 from tenuto.transport.retry import Kind, Tries
 from tenuto.transport.sizes import Warner
 from tenuto.wire import Message, service_module, workflowservice
@@ -49,7 +50,7 @@ class ServiceClient:
             from tenuto.transport.connect import transport_for
 
             transport = transport_for(config)
-        self._transport = transport
+        self._transport = measured(transport, config)
         self._warner = Warner(config.payload_limits)
         self._retry = config.retry_config or _DEFAULT_RETRY
         self._rpc_metadata = dict(config.rpc_metadata)
