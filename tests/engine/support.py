@@ -232,6 +232,7 @@ def reload(chain: Chain) -> Chain:
         ("e", state.externals),
         ("u", state.updates),
         ("o", chain.out),
+        ("z", state.schedule),
     ):
         for key, value in table.items():
             parts[f"{letter}/{key}"] = codec.encode_value(value)
@@ -249,7 +250,7 @@ def fingerprint(chain: Chain | None, durable: bool = False) -> Any:
     facts: list[Any] = [copy.deepcopy(run), copy.deepcopy(state.terms), dict(state.activity_ids)]
     for table in (state.activities, state.timers, state.children, state.externals, state.updates, chain.out):
         facts.append({key: copy.deepcopy(value) for key, value in table.items()})
-    facts += [sorted(state.signal_ids), dict(state.buffer), chain.out_sequence]
+    facts += [sorted(state.signal_ids), dict(state.buffer), chain.out_sequence, copy.deepcopy(state.schedule)]
     if not durable:
         facts += [sorted(state.pending_updates), sorted(state.queries), state.close_attempted]
     return facts

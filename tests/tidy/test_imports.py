@@ -70,6 +70,9 @@ NARROW: dict[tuple[str, str], set[str]] = {
         "tenuto.engine.cron",
         "tenuto.engine.retry",
         "tenuto.engine.options",
+        "tenuto.engine.schedule_spec",
+        "tenuto.engine.schedule_state",
+        "tenuto.engine.schedule_text",
     },
     ("cluster", "engine"): {"tenuto.engine.types"},
 }

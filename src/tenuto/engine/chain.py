@@ -94,6 +94,9 @@ class Terms(msgspec.Struct, array_like=True):
     """A versioning override was taken away; descriptions show an empty place where it was."""
     execution_timeout_named: bool = False
     """The same of the execution timeout."""
+    scheduled_by: ParentLink | None = None
+    """The schedule that started this chain of runs; its ``initiated_id`` is the number of the action, negative if nobody
+    there waits for the end."""
     callback_states: tuple[CallbackState, ...] = ()
     """How far the delivery of each of ``callbacks`` has come."""
 
@@ -340,6 +343,10 @@ class Out:
     CANCEL = 4
     CHILD_CLOSED = 5
     PARENT_CLOSED = 6
+    SCHEDULED_START = 21
+    SCHEDULED_CANCEL = 22
+    SCHEDULED_TERMINATE = 23
+    SCHEDULED_CLOSED = 24
     NEXUS_START = 7
     NEXUS_CANCEL = 8
     CALLBACK = 9
@@ -383,6 +390,7 @@ class RunState:
         "pending_updates",
         "queries",
         "run",
+        "schedule",
         "signal_ids",
         "terms",
         "timers",
@@ -401,6 +409,8 @@ class RunState:
         self.updates: dict[str, UpdateRecord] = {}
         self.signal_ids: dict[str, bool] = {}
         self.buffer: dict[int, bytes] = {}
+        self.schedule: dict[str, Any] = {}
+        """The parts of a schedule by name (`schedule_state`); workflows have none."""
         # memory only
         self.pending_updates: dict[str, PendingUpdate] = {}
         self.queries: dict[str, BufferedQuery] = {}

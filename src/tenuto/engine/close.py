@@ -4,7 +4,7 @@ A close and its successor are one decision (execution-semantics 5.2, 5.5, 5.6, D
 its close event.
 """
 
-from tenuto.engine import child, nexus, nexus_callback, query, start, update, workflow_task
+from tenuto.engine import child, nexus, nexus_callback, query, schedule_link, start, update, workflow_task
 from tenuto.engine import events as ev
 from tenuto.engine.chain import SPECULATIVE
 from tenuto.engine.context import CommandFailed, Completion, is_child_of, not_found, open_run
@@ -56,6 +56,8 @@ def _finish(
         child.close_run(rd)
         if rd.terms.parent is not None and not rd.run.new_run_id:
             child.report_close(rd, event)
+        if rd.terms.scheduled_by is not None and not rd.run.new_run_id:
+            schedule_link.report_close(rd, event)
         if rd.waiting("nexus"):
             nexus.withdraw(rd)
         if rd.terms.callbacks and not rd.run.new_run_id:
@@ -321,6 +323,11 @@ def terminate(
         attributes.details.CopyFrom(details)
     event = rd.emit(ev.TERMINATED, attributes)
     _finish(rd, event, reset=reset)
+
+
+def retire(rd: RunDraft) -> None:
+    """Close a run of the service's own that has nothing more to do."""
+    _finish(rd, rd.emit(ev.COMPLETED, history.WorkflowExecutionCompletedEventAttributes()))
 
 
 def terminate_request(draft: Draft, request: Terminate) -> None:

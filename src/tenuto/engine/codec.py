@@ -3,7 +3,8 @@
 A part's name is a letter and the item's key, so that a transition writes only what it touched:
 ``terms``, ``a/<scheduled id>`` activity, ``t/<timer id>``, ``c/<initiated id>`` child, ``e/<initiated id>`` external,
 ``n/<scheduled id>`` Nexus operation,
-``u/<update id>``, ``s/<request id>`` signal known, ``b/<n>`` buffered event, ``o/<n>`` outgoing message.
+``u/<update id>``, ``s/<request id>`` signal known, ``b/<n>`` buffered event, ``o/<n>`` outgoing message, ``z/<name>`` a
+schedule's.
 """
 
 import copy
@@ -12,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from tenuto.engine import schedule_state
 from tenuto.engine.chain import (
     SPECULATIVE,
     Activity,
@@ -69,6 +71,7 @@ _ENCODERS: tuple[tuple[str, str, Callable[[Any], bytes]], ...] = (
     ("u", "updates", _encode),
     ("s", "signal_ids", lambda value: b""),
     ("b", "buffer", lambda value: value),
+    ("z", "schedule", _encode),
 )
 
 
@@ -115,6 +118,8 @@ def decode_chain(key: tuple[str, str], header_bytes: bytes, parts: dict[str, byt
             state.signal_ids[rest] = True
         elif letter == "b":
             state.buffer[int(rest)] = raw
+        elif letter == "z":
+            state.schedule[rest] = schedule_state.decode(rest, raw)
         elif letter == "o":
             chain.out[int(rest)] = _outgoing(raw)
     return chain

@@ -59,6 +59,7 @@ TABLES = (
     "updates",
     "signal_ids",
     "buffer",
+    "schedule",
     "pending_updates",
     "queries",
 )
@@ -68,7 +69,7 @@ TABLES = (
 class RunDraft:
     """One run as this draft sees it: state overlay, new events, notes.
 
-    A table comes into being when it is first touched: most decisions touch two or three of the ten."""
+    A table comes into being when it is first touched: most decisions touch two or three of them."""
 
     activities: Table[int, Activity]
     activity_ids: Table[str, int]
@@ -79,6 +80,7 @@ class RunDraft:
     updates: Table[str, UpdateRecord]
     signal_ids: Table[str, bool]
     buffer: Table[int, bytes]
+    schedule: Table[str, Any]
     pending_updates: Table[str, PendingUpdate]
     queries: Table[str, BufferedQuery]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tenuto.engine import activity, close, nexus, timer, workflow_task
+from tenuto.engine import activity, close, nexus, schedule, timer, workflow_task
 from tenuto.engine.context import find_run, open_run
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import Delete, ExpireRun, Tick, Unclaimed, WorkersLost
@@ -20,6 +20,9 @@ def tick(draft: Draft, request: Tick) -> None:
         _end_backoff(rd)
     workflow_task.expire(rd)
     if request.timers:
+        if rd.base.schedule:
+            schedule.tick(rd)
+            return
         timer.fire(rd, list(request.timers))
     if request.activities:
         activity.expire(rd, list(request.activities))

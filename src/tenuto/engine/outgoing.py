@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tenuto.engine import child, external, nexus, nexus_callback
+from tenuto.engine import child, external, nexus, nexus_callback, schedule
 from tenuto.engine import events as ev
 from tenuto.engine.chain import Out, Outgoing, ParentLink
 from tenuto.engine.context import no_such_chain
@@ -27,6 +27,7 @@ from tenuto.engine.parcel import (
     ExternalCall,
     ParentClose,
 )
+from tenuto.engine.schedule_state import ScheduledClose, ScheduledEnd, ScheduledStart
 from tenuto.engine.types import (
     ChildClosed,
     Delivered,
@@ -35,6 +36,7 @@ from tenuto.engine.types import (
     Reason,
     Rejected,
     RequestCancel,
+    ScheduledClosed,
     Signal,
     Start,
     Terminate,
@@ -134,6 +136,46 @@ def _callback(message: Outgoing, link: ParentLink) -> CompleteNexus:
     return nexus_callback.to_request(message, link.namespace, link.workflow_id)
 
 
+def _scheduled_start(message: Outgoing, link: ParentLink) -> Start:
+    payload = msgspec.msgpack.decode(message.payload, type=ScheduledStart)
+    return Start(ws.StartWorkflowExecutionRequest.FromString(payload.request), scheduled_by=link)
+
+
+def _scheduled_cancel(message: Outgoing, link: ParentLink) -> RequestCancel:
+    payload = msgspec.msgpack.decode(message.payload, type=ScheduledEnd)
+    cancellation = ws.RequestCancelWorkflowExecutionRequest(
+        namespace=link.namespace,
+        workflow_execution=common.WorkflowExecution(workflow_id=message.workflow_id),
+        identity=payload.identity,
+        request_id=message.request_id,
+        reason=schedule.CANCELLED_TEXT,
+        first_execution_run_id=message.target_run_id,
+    )
+    return RequestCancel(cancellation)
+
+
+def _scheduled_terminate(message: Outgoing, link: ParentLink) -> Terminate:
+    payload = msgspec.msgpack.decode(message.payload, type=ScheduledEnd)
+    termination = ws.TerminateWorkflowExecutionRequest(
+        namespace=link.namespace,
+        workflow_execution=common.WorkflowExecution(workflow_id=message.workflow_id),
+        reason=schedule.TERMINATED_TEXT,
+        identity=payload.identity,
+        first_execution_run_id=message.target_run_id,
+    )
+    return Terminate(termination)
+
+
+def _scheduled_closed(message: Outgoing, link: ParentLink) -> ScheduledClosed:
+    payload = msgspec.msgpack.decode(message.payload, type=ScheduledClose)
+    return ScheduledClosed(
+        run_id=message.target_run_id,
+        number=message.reference,
+        first_run_id=payload.first_run_id,
+        event=history.HistoryEvent.FromString(payload.event),
+    )
+
+
 def _source(link: ParentLink) -> common.WorkflowExecution:
     return common.WorkflowExecution(workflow_id=link.workflow_id, run_id=link.run_id)
 
@@ -145,6 +187,10 @@ _BUILD: dict[int, Any] = {
     Out.CANCEL: _cancel,
     Out.CHILD_CLOSED: _child_closed,
     Out.PARENT_CLOSED: _parent_closed,
+    Out.SCHEDULED_START: _scheduled_start,
+    Out.SCHEDULED_CANCEL: _scheduled_cancel,
+    Out.SCHEDULED_TERMINATE: _scheduled_terminate,
+    Out.SCHEDULED_CLOSED: _scheduled_closed,
     Out.CALLBACK: _callback,
 }
 
@@ -177,6 +223,8 @@ def delivered(draft: Draft, request: Delivered) -> None:
         child.start_answered(draft, rd, message, request)
     elif message.kind == Out.PARENT_CLOSED:
         child.policy_answered(draft, message, request)
+    elif rd is not None and message.kind == Out.SCHEDULED_START:
+        schedule.start_answered(rd, message, request)
     elif rd is not None and message.kind in (Out.SIGNAL, Out.CANCEL):
         external.answered(rd, message, request.refusal)
     elif rd is not None and is_for_handler(message):

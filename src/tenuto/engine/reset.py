@@ -9,7 +9,17 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tenuto.engine import close, commands, options, outgoing, reapply, rebuild, start, workflow_task
+from tenuto.engine import (
+    close,
+    commands,
+    options,
+    outgoing,
+    reapply,
+    rebuild,
+    schedule_link,
+    start,
+    workflow_task,
+)
 from tenuto.engine import events as ev
 from tenuto.engine.chain import NO_EVENT, Run
 from tenuto.engine.context import Found, find_run, invalid, no_such_chain
@@ -48,6 +58,8 @@ def reset(draft: Draft, request: Reset) -> None:
     prefix = request.events[: finish_id - 1]
     rebuild.replay(rd, prefix, _remember)
     rd.note(Restarted(draft.now, base.terms.create_request_id, message.request_id))
+    if base.terms.scheduled_by is not None:
+        rd.note(schedule_link.Linked(base.terms.scheduled_by))
     _fail_task(rd, base.run.run_id, request)
     outgoing.adopt(rd, base.run.run_id, prefix)
     _restart_activities(rd, message.reason)

@@ -5,7 +5,7 @@ The service has filled in defaults; this room decides conflicts (execution-seman
 
 from dataclasses import dataclass
 
-from tenuto.engine import close, signal, workflow_task
+from tenuto.engine import close, schedule_link, signal, workflow_task
 from tenuto.engine import events as ev
 from tenuto.engine.chain import ParentLink, RootLink, Run, Terms
 from tenuto.engine.draft import Draft, RunDraft
@@ -28,6 +28,11 @@ def start(draft: Draft, request: Start) -> None:
     """StartWorkflowExecution, and the start of a child."""
     message = request.message
     if draft.chain is not None:
+        if request.scheduled_by is not None and draft.run.terms.scheduled_by == request.scheduled_by:
+            # Sent again: whatever the workflow has done since, it was started.
+            rd = draft.run
+            draft.reply = StartReply(rd.run.run_id, rd.terms.first_run_id, True, rd.run.status)
+            return
         if _repeated(draft, message):
             return
         if draft.run.run.open:
@@ -38,6 +43,8 @@ def start(draft: Draft, request: Start) -> None:
     attributes = first_attributes(draft, message, request.parent, request.root)
     begin(draft, attributes, draft.new_run_id(), message.request_id, message.user_metadata, message.links)
     rd = draft.run
+    if request.scheduled_by is not None:
+        rd.note(schedule_link.Linked(request.scheduled_by))
     eager = message.request_eager_execution and not rd.run.backoff_until and request.parent is None
     _first_task(rd)
     reply = StartReply(rd.run.run_id, rd.terms.first_run_id, True, rd.run.status)
@@ -467,6 +474,8 @@ def succeed(
     if old.user_metadata and attributes.initiator != WORKFLOW:
         metadata = sdk_metadata.UserMetadata.FromString(old.user_metadata)
     new = begin(draft, attributes, run_id, draft.new_id(), metadata)
+    if old.scheduled_by is not None:
+        new.note(schedule_link.Linked(old.scheduled_by))
     if not new.run.backoff_until:
         workflow_task.wake(new)
     return new

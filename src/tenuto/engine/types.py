@@ -84,6 +84,7 @@ class Start(msgspec.Struct, frozen=True):
     parent: ParentLink | None = None
     root: RootLink | None = None
     run_id: str = ""
+    scheduled_by: ParentLink | None = None
 
 
 class SignalWithStart(msgspec.Struct, frozen=True):
@@ -199,6 +200,39 @@ class OperateActivities(msgspec.Struct, frozen=True):
 
 class ResetSticky(msgspec.Struct, frozen=True):
     run_id: str = ""
+
+
+class CreateSchedule(msgspec.Struct, frozen=True):
+    """``message`` with its spec in canonical form and its defaults; ``template``: what each start has in common."""
+
+    message: ws.CreateScheduleRequest
+    template: ws.StartWorkflowExecutionRequest | None
+
+
+class UpdateSchedule(msgspec.Struct, frozen=True):
+    """As `CreateSchedule`."""
+
+    message: ws.UpdateScheduleRequest
+    template: ws.StartWorkflowExecutionRequest | None
+
+
+class PatchSchedule(msgspec.Struct, frozen=True):
+    message: ws.PatchScheduleRequest
+
+
+class DeleteSchedule(msgspec.Struct, frozen=True):
+    message: ws.DeleteScheduleRequest
+
+
+class DescribeSchedule(msgspec.Struct, frozen=True):
+    """A read."""
+
+
+class MatchingTimes(msgspec.Struct, frozen=True):
+    """When would the schedule act? A read: instants after ``from_at`` up to ``until_at``."""
+
+    from_at: int
+    until_at: int
 
 
 # ---- requests of workers --------------------------------------------------------------------------------------
@@ -370,6 +404,15 @@ class ChildClosed(msgspec.Struct, frozen=True):
     initiated_id: int
     child: common.WorkflowExecution
     child_type: str
+    event: history.HistoryEvent
+
+
+class ScheduledClosed(msgspec.Struct, frozen=True):
+    """To a schedule: a workflow of its action ``number`` has closed for good. ``event`` is its close event."""
+
+    run_id: str
+    number: int
+    first_run_id: str
     event: history.HistoryEvent
 
 

@@ -257,6 +257,7 @@ def _describe(known: KnownNamespace, response: Any) -> None:
     for flag in CAPABILITIES:
         setattr(info.capabilities, flag, True)
     info.capabilities.workflow_pause = record.pause_enabled
+    info.supports_schedules = True
     info.limits.blob_size_limit_error = LIMITS.blob_bytes
     info.limits.memo_size_limit_error = LIMITS.memo_bytes
     config: wire_namespace.NamespaceConfig = response.config

@@ -20,6 +20,8 @@ from tenuto.service.namespaces import DELETED, DEPRECATED, REGISTERED
 from tenuto.service.nexus import Nexus
 from tenuto.service.operations import Operations
 from tenuto.service.queries import Queries
+from tenuto.service.schedule_lists import ScheduleLists
+from tenuto.service.schedules import Schedules
 from tenuto.service.taskqueues import TaskQueues
 from tenuto.service.tasks import Tasks
 from tenuto.service.updates import Updates
@@ -90,6 +92,8 @@ class Service:
             self._namespaces,
             AttributeCalls(core),
             Visibility(core),
+            Schedules(core),
+            ScheduleLists(core),
             system.System(core),
         )
         self._rules: dict[str, Rule | None] = {}

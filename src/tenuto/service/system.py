@@ -12,6 +12,7 @@ CAPABILITIES = (
     "signal_and_query_header",
     "internal_error_differentiation",
     "activity_failure_include_heartbeat",
+    "supports_schedules",
     "encoded_failure_attributes",
     "upsert_memo",
     "eager_workflow_start",

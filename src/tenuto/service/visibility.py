@@ -9,6 +9,9 @@ import re
 from dataclasses import replace
 from typing import Any, Literal
 
+from tenuto.engine.schedule_state import DIVISION as SCHEDULER
+from tenuto.engine.schedule_state import DIVISION_NAME
+from tenuto.engine.schedule_state import WORKFLOW_TYPE as SCHEDULE_TYPE
 from tenuto.service import filters, tokens
 from tenuto.service.attributes import PREDEFINED, SYSTEM
 from tenuto.service.call import Call
@@ -54,6 +57,8 @@ def parsed(query: str, namespace_id: str, custom: Any) -> VisibilityFilter:
     found: dict[str, tuple[str, ...]] = {}
     for term in filters.conjunction(query):
         name = term.name
+        if name == DIVISION_NAME and term.operator == "=" and term.values == (SCHEDULER,):
+            name, term = "WorkflowType", replace(term, values=(SCHEDULE_TYPE,))
         if name not in COLUMNS:
             if name in SYSTEM or name in PREDEFINED or name in custom:
                 filters.unsupported(f"filter on {name}")
@@ -153,18 +158,39 @@ class Visibility:
         text, grouped = _ungrouped(request.query)
         wanted = parsed(text, call.namespace.id, call.namespace.attributes)
         if not grouped:
-            return ws.CountWorkflowExecutionsResponse(count=await self._core.shards.count_runs(wanted))
+            return ws.CountWorkflowExecutionsResponse(count=await self._count(wanted))
         response = ws.CountWorkflowExecutionsResponse()
         for name, status in STATUSES.items():
             if wanted.statuses and status not in wanted.statuses:
                 continue
-            count = await self._core.shards.count_runs(replace(wanted, statuses=(status,)))
+            count = await self._count(replace(wanted, statuses=(status,)))
             if count:
                 group = response.groups.add(count=count)
                 value = group.group_values.add(data=f'"{name}"'.encode())
                 value.metadata["encoding"], value.metadata["type"] = b"json/plain", b"Keyword"
                 response.count += count
         return response
+
+    async def _count(self, wanted: VisibilityFilter) -> int:
+        """Schedules are counted only when they are asked for."""
+        count = await self._core.shards.count_runs(wanted)
+        if count and wanted.workflow_type is None:
+            count -= await self._core.shards.count_runs(replace(wanted, workflow_type=SCHEDULE_TYPE))
+        return count
+
+    async def _rows(
+        self, wanted: VisibilityFilter, after: VisibilityCursor | None, limit: int
+    ) -> list[VisibilityRow]:
+        """``limit`` rows, if there are as many. Schedules show only when they are asked for."""
+        found: list[VisibilityRow] = []
+        while True:
+            rows = await self._core.shards.list_runs(wanted, after, limit)
+            found += [
+                row for row in rows if wanted.workflow_type is not None or row.workflow_type != SCHEDULE_TYPE
+            ]
+            if len(rows) < limit or len(found) >= limit:
+                return found[:limit]
+            after = VisibilityCursor(rows[-1].close_at, rows[-1].start_at, rows[-1].run_id)
 
     async def _fill(
         self, wanted: VisibilityFilter, request: Any, response: Any, size: int | None = None
@@ -178,7 +204,7 @@ class Visibility:
             except tokens.Malformed:
                 invalid("Invalid NextPageToken.")
             after = VisibilityCursor(token.close_at, token.start_at, token.run_id)
-        rows = await self._core.shards.list_runs(wanted, after, limit + 1)
+        rows = await self._rows(wanted, after, limit + 1)
         for row in rows[:limit]:
             response.executions.append(shown(row))
         if len(rows) > limit:

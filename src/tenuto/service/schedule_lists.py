@@ -1,0 +1,158 @@
+"""Lists and counts of schedules: what visibility knows of their chains, filtered by the schedules' own attributes."""
+
+import json
+from typing import Any
+
+from tenuto.engine.schedule_state import INTERNAL, LIST_INFO, PAUSED, PREFIX, WORKFLOW_TYPE
+from tenuto.service import filters, tokens
+from tenuto.service.attributes import PREDEFINED, SYSTEM
+from tenuto.service.call import Call
+from tenuto.service.core import Core
+from tenuto.service.errors import invalid
+from tenuto.store.spi import VisibilityCursor, VisibilityFilter, VisibilityRow
+from tenuto.wire import schedule, workflow
+from tenuto.wire import workflowservice as ws
+
+PAGE = 1000
+SCHEDULE_ID = "ScheduleId"
+RUNNING = (1,)
+
+
+class Listed:
+    """One schedule as lists know it."""
+
+    __slots__ = ("info", "row")
+
+    def __init__(self, row: VisibilityRow) -> None:
+        self.row = row
+        self.info = workflow.WorkflowExecutionInfo.FromString(row.info)
+
+    @property
+    def schedule_id(self) -> str:
+        return self.row.workflow_id.removeprefix(PREFIX)
+
+    def value(self, name: str) -> Any:
+        """A search attribute's value; None when there is none."""
+        if name == SCHEDULE_ID:
+            return self.schedule_id
+        fields = self.info.search_attributes.indexed_fields
+        return json.loads(fields[name].data) if name in fields else None
+
+    def entry(self) -> schedule.ScheduleListEntry:
+        made = schedule.ScheduleListEntry(schedule_id=self.schedule_id)
+        made.memo.SetInParent()
+        for key, payload in self.info.memo.fields.items():
+            if key == LIST_INFO:
+                made.info.ParseFromString(payload.data)
+            else:
+                made.memo.fields[key].CopyFrom(payload)
+        for key, payload in self.info.search_attributes.indexed_fields.items():
+            if key not in INTERNAL:
+                made.search_attributes.indexed_fields[key].CopyFrom(payload)
+        return made
+
+
+class ScheduleLists:
+    """Calls about all schedules of a namespace."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def list_schedules(self, request: ws.ListSchedulesRequest, call: Call) -> ws.ListSchedulesResponse:
+        terms = _terms(request.query, call)
+        size = request.maximum_page_size
+        size = min(size, PAGE) if size > 0 else PAGE
+        after = None
+        if request.next_page_token:
+            try:
+                token = tokens.decode_list(request.next_page_token)
+            except tokens.Malformed:
+                invalid("Invalid NextPageToken.")
+            after = VisibilityCursor(token.close_at, token.start_at, token.run_id)
+        found = await self._find(call, terms, after, size + 1)
+        response = ws.ListSchedulesResponse(schedules=[one.entry() for one in found[:size]])
+        if len(found) > size:
+            last = found[size - 1].row
+            token = tokens.ListToken(last.close_at, last.start_at, last.run_id)
+            response.next_page_token = tokens.encode(token)
+        return response
+
+    async def count_schedules(
+        self, request: ws.CountSchedulesRequest, call: Call
+    ) -> ws.CountSchedulesResponse:
+        terms = _terms(request.query, call)
+        if not terms:
+            return ws.CountSchedulesResponse(count=await self._core.shards.count_runs(_wanted(call)))
+        return ws.CountSchedulesResponse(count=len(await self._find(call, terms, None, None)))
+
+    async def _find(
+        self,
+        call: Call,
+        terms: list[filters.Comparison],
+        after: VisibilityCursor | None,
+        limit: int | None,
+    ) -> list[Listed]:
+        found: list[Listed] = []
+        while True:
+            rows = await self._core.shards.list_runs(_wanted(call), after, PAGE)
+            for row in rows:
+                one = Listed(row)
+                if all(_holds(term, one.value(term.name)) for term in terms):
+                    found.append(one)
+                    if limit is not None and len(found) >= limit:
+                        return found
+            if len(rows) < PAGE:
+                return found
+            last = rows[-1]
+            after = VisibilityCursor(last.close_at, last.start_at, last.run_id)
+
+
+def _wanted(call: Call) -> VisibilityFilter:
+    return VisibilityFilter(call.namespace.id, workflow_type=WORKFLOW_TYPE, statuses=RUNNING)
+
+
+def _terms(query: str, call: Call) -> list[filters.Comparison]:
+    terms = filters.conjunction(query)
+    for term in terms:
+        if term.name in (SCHEDULE_ID, PAUSED) or term.name in call.namespace.attributes:
+            continue
+        if term.name in SYSTEM or term.name in PREDEFINED:
+            invalid(f'invalid query filter for schedules: cannot filter on "{term.name}"')
+        invalid(f"invalid query: invalid search attribute: {term.name}")
+    return terms
+
+
+def _holds(term: filters.Comparison, value: Any) -> bool:
+    """Whether an attribute's value is as the term wants it; one that is not there only differs."""
+    if isinstance(value, list):
+        if term.operator == "!=":
+            return term.values[0] not in value
+        return any(_holds(term, one) for one in value)
+    if value is None:
+        return term.operator == "!="
+    wanted = [_like(value, text) for text in term.values]
+    first = wanted[0]
+    match term.operator:
+        case "=" | "in":
+            return bool(value in wanted)
+        case "!=":
+            return bool(value != first)
+        case "starts_with":
+            return str(value).startswith(str(first))
+    try:
+        order = (value > first) - (value < first)
+    except TypeError:
+        return False
+    return bool({"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[term.operator])
+
+
+def _like(value: Any, text: str) -> Any:
+    """A query's literal as the kind of value it is compared with."""
+    if isinstance(value, bool):
+        return text.lower() == "true"
+    if isinstance(value, (int, float)):
+        try:
+            return float(text)
+        except ValueError:
+            return text
+    return text
