@@ -64,8 +64,18 @@ ACCEPTED: tuple[Accepted, ...] = (
         "A workflow task is completed in one message; completions in pages, which this bounds, are not taken.",
     ),
     Accepted(
+        "nexus_endpoint_life",
+        r"^\s+created_time: <time>$",
+        "An endpoint that was changed still says when it was made.",
+    ),
+    Accepted(
+        "nexus_endpoint_mistakes",
+        r"INTERNAL: error listing Nexus endpoints|INVALID_ARGUMENT: Invalid NextPageToken\.",
+        "A page token that was never handed out is the caller's mistake, not the server's.",
+    ),
+    Accepted(
         "system_shape",
-        r"^\s+(supports_schedules|nexus|server_scaled_deployments): true$",
+        r"^\s+(supports_schedules|server_scaled_deployments): true$",
         "Features that are not offered yet.",
     ),
     Accepted(

@@ -24,13 +24,20 @@ _OPAQUE = {
     "state_transition_count": "<count>",
     "version_history": "<versions>",
 }
+# Entries of maps that only the server which wrote them can read.
+_OPAQUE_ENTRIES = {"temporal-callback-token"}
 _FUZZY_DURATIONS = {"execution_duration", "approximate_backlog_age"}
 # Differences of two readings of a clock; a server that reads it once says them to the nanosecond.
 _MEASURED = {"current_retry_interval"}
 # Maps whose keys end in a number the server picks as it likes.
 _ALLOCATED = {"custom_search_attribute_aliases"}
 # Lists a server reads out of a hash map: the order says nothing.
-_UNORDERED = {"pending_activities": "activity_id", "pending_children": "workflow_id", "core_used_flags": ""}
+_UNORDERED = {
+    "pending_activities": "activity_id",
+    "pending_children": "workflow_id",
+    "pending_nexus_operations": "scheduled_event_id",
+    "core_used_flags": "",
+}
 _PRINTED_INSTANTS = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( \+0000 UTC|Z|\+00:00)?")
 _JSON_INSTANT = re.compile(r'\{"seconds":\d+,"nanos":\d+\}')
 _GO_ZERO_TIME = -62135596800
@@ -69,7 +76,8 @@ class Normaliser:
                     value, key=lambda key: str(value[key]) if field.name in _ALLOCATED else str(key)
                 ):
                     shown = key.rstrip("0123456789") if field.name in _ALLOCATED else self.text(str(key))
-                    self._field(lines, indent, field, f"{field.name}[{shown}]", value[key])
+                    content = "<opaque>" if key in _OPAQUE_ENTRIES else value[key]
+                    self._field(lines, indent, field, f"{field.name}[{shown}]", content)
             elif isinstance(value, (str, bytes, int, float, Message)):
                 self._field(lines, indent, field, field.name, value)
             else:

@@ -52,7 +52,7 @@ def end_is_buffered(rd: RunDraft, scheduled_id: int) -> bool:
     )
 
 
-# ---- owing -----------------------------------------------------------------------------------------------------------------
+# ---- owing -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def adopt(rd: RunDraft, base_run_id: str) -> None:
             owe_cancel(rd, item.scheduled_id)
 
 
-# ---- what is handed out ------------------------------------------------------------------------------------------------------
+# ---- what is handed out ------------------------------------------------------------------------------------------------
 
 
 def ask(draft: Draft, request: AskNexus) -> None:
@@ -146,7 +146,7 @@ def ask(draft: Draft, request: AskNexus) -> None:
     )
 
 
-# ---- what is heard -----------------------------------------------------------------------------------------------------------
+# ---- what is heard -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,6 @@ def answered(rd: RunDraft, message: Outgoing, answer: NexusAnswer) -> None:
     if answer.outcome is Outcome.ERROR and answer.retryable:
         rd.note(AttemptEnded(item.scheduled_id, False, rd.now, *_again(rd, item.attempt, reason)))
         return
-    rd.note(AttemptEnded(item.scheduled_id, False, rd.now))
     if answer.outcome is Outcome.STARTED:
         _record_started(rd, item, answer.token, answer.links)
     else:
@@ -201,20 +200,17 @@ def _again(rd: RunDraft, attempts: int, reason: failure.Failure | None) -> tuple
 
 def _sized(answer: NexusAnswer) -> NexusAnswer:
     """The answer, or what takes its place when it is too large to be written down."""
-    if len(answer.token.encode()) > LIMITS.nexus_token_bytes:
-        length = len(answer.token.encode())
-        text = f"invalid operation token: length exceeds allowed limit ({length}/{LIMITS.nexus_token_bytes})"
-        return NexusAnswer(Outcome.ERROR, reason=plain_failure(text))
     if answer.result is not None and answer.result.ByteSize() > LIMITS.blob_bytes:
-        return NexusAnswer(Outcome.ERROR, reason=plain_failure(TOO_LARGE))
+        return NexusAnswer(Outcome.ERROR, reason=plain_failure(TOO_LARGE, "CallError"))
     if answer.reason is not None and (smaller := failure_size.accepted(answer.reason)) is not None:
         return NexusAnswer(answer.outcome, reason=smaller, retryable=answer.retryable)
     return answer
 
 
-def plain_failure(text: str) -> failure.Failure:
+def plain_failure(text: str, kind: str = "") -> failure.Failure:
     """Something that will not be otherwise next time."""
     made = failure.Failure(message=text)
+    made.application_failure_info.type = kind
     made.application_failure_info.non_retryable = True
     return made
 
@@ -308,7 +304,7 @@ def complete(draft: Draft, request: CompleteNexus) -> None:
     workflow_task.wake(rd)
 
 
-# ---- time ------------------------------------------------------------------------------------------------------------------
+# ---- time --------------------------------------------------------------------------------------------------------------
 
 
 def expire(rd: RunDraft, scheduled_ids: list[int]) -> None:
@@ -348,7 +344,7 @@ def _overdue(item: NexusOperation, now: int) -> int:
     return kind if at <= now else 0
 
 
-# ---- apply -----------------------------------------------------------------------------------------------------------------
+# ---- apply -------------------------------------------------------------------------------------------------------------
 
 
 def applied_scheduled(rd: RunDraft, event: history.HistoryEvent) -> None:
@@ -378,7 +374,9 @@ def applied_started(rd: RunDraft, event: history.HistoryEvent) -> None:
     rd.draft.out.drop(item.out_id)
     item.out_id = item.next_at = 0
     item.state, item.token = STARTED, a.operation_token or a.operation_id
-    item.started_at = ev.instant(event.event_time)
+    item.started_at = item.last_completed_at = ev.instant(event.event_time)
+    item.attempt += 1
+    item.last_failure = b""
     if item.cancel is not None:
         asked = _edit_cancel(item)
         asked.requested_at, asked.state = item.started_at, ASKED

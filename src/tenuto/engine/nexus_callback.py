@@ -63,7 +63,7 @@ def decode_token(text: str) -> Caller | None:
         return None
 
 
-# ---- the chain that closes ---------------------------------------------------------------------------------------------------
+# ---- the chain that closes ---------------------------------------------------------------------------------------------
 
 
 def states(terms: Terms) -> tuple[CallbackState, ...]:
@@ -142,7 +142,7 @@ def delivered(draft: Draft, message: Outgoing, request: Delivered) -> None:
     draft.amended_runs.append(amended)
 
 
-# ---- the caller --------------------------------------------------------------------------------------------------------------
+# ---- the caller --------------------------------------------------------------------------------------------------------
 
 
 def to_request(message: Outgoing, namespace: str, workflow_id: str) -> CompleteNexus:

@@ -12,7 +12,16 @@ BAD = Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_NEXUS_OPERATION_ATTRIBUTES
 BAD_CANCEL = Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_NEXUS_OPERATION_ATTRIBUTES
 TOO_MANY = Cause.WORKFLOW_TASK_FAILED_CAUSE_PENDING_NEXUS_OPERATIONS_LIMIT_EXCEEDED
 _OF = "ScheduleNexusOperationCommandAttributes"
-RESERVED_HEADERS = frozenset({"request-timeout"})
+RESERVED_HEADERS = frozenset(
+    {
+        "request-timeout",
+        "xdc-redirection",
+        "xdc-redirection-api",
+        "caller-name",
+        "caller-type",
+        "call-initiation",
+    }
+)
 """What only the service may say to a handler."""
 
 Wanted = wire_command.ScheduleNexusOperationCommandAttributes

@@ -5,7 +5,6 @@ crash of anybody. This room must never write to a chain; what a handler answers 
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from tenuto.service.call import Call
 from tenuto.service.core import Core, timestamp
 from tenuto.service.errors import Code, ServiceError, invalid, not_found
 from tenuto.service.nexus_endpoints import Endpoints, to_wire
-from tenuto.service.nexus_failures import handler_error, of_completed, of_failed
+from tenuto.service.nexus_failures import EMPTY, handler_error, of_completed, of_failed
 from tenuto.service.nexus_links import to_nexus
 from tenuto.service.polls import RETRY_PAUSE_NS, poll_until, poller_for
 from tenuto.service.workers import Workers
@@ -149,7 +148,7 @@ class Nexus:
         except StoreError as error:
             raise Rejected(Reason.UNAVAILABLE, f"Nexus endpoints cannot be read now: {error}") from error
 
-    # ---- from a chain to a handler ---------------------------------------------------------------------------------------
+    # ---- from a chain to a handler --------------------------------------------------------------------------------------
 
     async def deliver(self, source: ChainKey, message: Outgoing) -> NexusAnswer:
         """One attempt to tell a handler what ``source`` owes it. Raises `Rejected` when it was none."""
@@ -272,7 +271,7 @@ class Nexus:
         event = event_at(rows[0].events, offsets[scheduled_id - rows[0].first_event_id])
         return event.nexus_operation_scheduled_event_attributes
 
-    # ---- from a handler to the chain -------------------------------------------------------------------------------------
+    # ---- from a handler to the chain ------------------------------------------------------------------------------------
 
     async def respond_nexus_task_completed(
         self, request: ws.RespondNexusTaskCompletedRequest, call: Call
@@ -280,10 +279,12 @@ class Nexus:
         asked = self._waiting(request.identity, call)
         right = "cancel_operation" if asked.cancel else "start_operation"
         response = request.response
-        if response.WhichOneof("variant") == right:
-            asked.answer.set_result(of_completed(response, asked.cancel))
-        else:
-            asked.answer.set_result(handler_error("INTERNAL", "empty outcome"))
+        try:
+            fits = response.WhichOneof("variant") == right
+            answer = of_completed(response, asked.cancel) if fits else handler_error("INTERNAL", EMPTY)
+        except ValueError as problem:
+            raise ServiceError(Code.INVALID_ARGUMENT, str(problem)) from problem
+        asked.answer.set_result(answer)
         return ws.RespondNexusTaskCompletedResponse()
 
     async def respond_nexus_task_failed(

@@ -160,7 +160,7 @@ def to_wire(record: EndpointRecord) -> nexus.Endpoint:
     return endpoint
 
 
-# ---- what a specification may say ------------------------------------------------------------------------------------------
+# ---- what a specification may say --------------------------------------------------------------------------------------
 
 
 def check(spec: nexus.EndpointSpec, core: Core) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.json_format import ParseDict, ParseError
 
 from tenuto.engine.nexus_types import NexusAnswer, Outcome
+from tenuto.limits import LIMITS
 from tenuto.service.nexus_links import from_nexus
 from tenuto.wire import common, failure, nexus
 from tenuto.wire import workflowservice as ws
@@ -16,6 +17,7 @@ LASTING = frozenset(
 """Kinds of errors that another attempt would not mend."""
 RETRYABLE, NON_RETRYABLE = 1, 2
 """Values of NexusHandlerErrorRetryBehavior."""
+EMPTY = "empty outcome"
 OWN_TYPE = failure.Failure.DESCRIPTOR.full_name
 
 
@@ -38,7 +40,7 @@ def of_failed(request: ws.RespondNexusTaskFailedRequest) -> NexusAnswer:
     """The handler did not get as far as the operation. Raises ValueError when it does not say why."""
     if request.HasField("failure"):
         if not request.failure.HasField("nexus_handler_failure_info"):
-            raise ValueError("request Failure must contain a failure with NexusHandlerFailureInfo")
+            raise ValueError("request Failure must contain error or failure with NexusHandlerFailureInfo")
         return _error(request.failure)
     if not request.HasField("error"):
         raise ValueError("request must contain error or failure")
@@ -50,7 +52,8 @@ def of_failed(request: ws.RespondNexusTaskFailedRequest) -> NexusAnswer:
 
 
 def of_completed(response: nexus.Response, cancel: bool) -> NexusAnswer:
-    """The handler has dealt with a start or, with ``cancel``, with a cancellation."""
+    """The handler has dealt with a start or, with ``cancel``, with a cancellation. Raises ValueError for a token that is
+    none."""
     if cancel:
         return NexusAnswer(Outcome.SUCCEEDED)
     started = response.start_operation
@@ -61,13 +64,25 @@ def of_completed(response: nexus.Response, cancel: bool) -> NexusAnswer:
         case "async_success":
             going = started.async_success
             token = going.operation_token or going.operation_id
+            _check_token(token)
             return NexusAnswer(Outcome.STARTED, token=token, links=_links(going.links))
         case "failure":
             canceled = started.failure.HasField("canceled_failure_info")
             return NexusAnswer(Outcome.CANCELED if canceled else Outcome.FAILED, reason=started.failure)
         case "operation_error":
             return _unsuccessful(started.operation_error)
-    return handler_error("INTERNAL", "empty outcome")
+    return handler_error("INTERNAL", EMPTY)
+
+
+def _check_token(token: str) -> None:
+    """Raises ValueError, in words that clients know."""
+    if not token:
+        raise ValueError("missing opration token in response")
+    length = len(token.encode())
+    if length > LIMITS.nexus_token_bytes:
+        raise ValueError(
+            f"operation token length exceeds allowed limit ({length}/{LIMITS.nexus_token_bytes})"
+        )
 
 
 def _unsuccessful(error: nexus.UnsuccessfulOperationError) -> NexusAnswer:
@@ -77,6 +92,8 @@ def _unsuccessful(error: nexus.UnsuccessfulOperationError) -> NexusAnswer:
             reason = failure.Failure(message=reason.message)
             reason.canceled_failure_info.SetInParent()
         return NexusAnswer(Outcome.CANCELED, reason=reason)
+    if error.operation_state != "failed":
+        return handler_error("INTERNAL")
     return NexusAnswer(Outcome.FAILED, reason=reason)
 
 

@@ -37,7 +37,9 @@ def prepared(
     options = made.on_conflict_options
     if options.attach_completion_callbacks and not options.attach_request_id:
         invalid("attaching request ID is required for attaching completion callbacks")
-    validate.callbacks(made.completion_callbacks, LIMITS.callbacks_per_workflow, "a workflow")
+    if made.completion_callbacks:
+        validate.callbacks(made.completion_callbacks, LIMITS.callbacks_per_workflow, "a workflow")
+        _drop_repeated_links(made)
     validate.blob(made.input.ByteSize())
     validate.memo(made.memo.ByteSize())
     return made
@@ -111,6 +113,15 @@ def _common(made: Starting, namespace: KnownNamespace, now: int, new_id: Callabl
     validate.links(made.links)
     if made.HasField("time_skipping_config"):
         unimplemented("The Time-Skipping feature is not enabled for namespace.")
+
+
+def _drop_repeated_links(made: ws.StartWorkflowExecutionRequest) -> None:
+    """A link that a callback has need not be the start's, too."""
+    known = [link for callback in made.completion_callbacks for link in callback.links]
+    rest = [link for link in made.links if link not in known]
+    if len(rest) < len(made.links):
+        del made.links[:]
+        made.links.extend(rest)
 
 
 def _cron(made: Starting, now: int) -> None:

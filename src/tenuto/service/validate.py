@@ -176,9 +176,7 @@ def callbacks(given: Sequence[common.Callback], most: int, what: str) -> None:
         _callback_url(callback.nexus.url)
         size = sum(len(name.encode()) + len(value.encode()) for name, value in callback.nexus.header.items())
         if size > LIMITS.nexus_header_bytes:
-            invalid(
-                f"invalid header: header size longer than max allowed size of {LIMITS.nexus_header_bytes}"
-            )
+            invalid(f"invalid header: header size longer than max allowed size of {LIMITS.nexus_header_bytes}")
 
 
 def _callback_url(url: str) -> None:

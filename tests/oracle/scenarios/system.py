@@ -201,7 +201,7 @@ def worker_registry_calls(s: Session) -> None:
 def nexus_endpoint_errors(s: Session) -> None:
     s.call("GetNexusEndpoint", id="00000000-0000-4000-8000-000000000000")
     s.call("GetNexusEndpoint")
-    s.call("ListNexusEndpoints")
+    s.call("ListNexusEndpoints", name="nobody")
     s.call("CreateNexusEndpoint")
     s.call("DeleteNexusEndpoint", id="00000000-0000-4000-8000-000000000000", version=1)
 
