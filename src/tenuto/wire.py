@@ -72,6 +72,7 @@ from temporalio.api.enums.v1 import common_pb2 as enums_common  # noqa: E402
 from temporalio.api.enums.v1 import event_type_pb2 as enums_event  # noqa: E402
 from temporalio.api.enums.v1 import failed_cause_pb2 as enums_failed  # noqa: E402
 from temporalio.api.enums.v1 import namespace_pb2 as enums_namespace  # noqa: E402
+from temporalio.api.enums.v1 import nexus_pb2 as enums_nexus  # noqa: E402
 from temporalio.api.enums.v1 import query_pb2 as enums_query  # noqa: E402
 from temporalio.api.enums.v1 import reset_pb2 as enums_reset  # noqa: E402
 from temporalio.api.enums.v1 import task_queue_pb2 as enums_queue  # noqa: E402
@@ -204,6 +205,7 @@ __all__ = [
     "enums_event",
     "enums_failed",
     "enums_namespace",
+    "enums_nexus",
     "enums_query",
     "enums_queue",
     "enums_reset",

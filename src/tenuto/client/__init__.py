@@ -51,6 +51,7 @@ from tenuto.client.eager import (
 from tenuto.client.errors import (
     ActivityFailureError,
     AsyncActivityCancelledError,
+    NexusOperationFailureError,
     RPCTimeoutOrCancelledError,
     ScheduleAlreadyRunningError,
     WorkflowContinuedAsNewError,
@@ -107,6 +108,15 @@ from tenuto.client.inputs_more import (
     UpdateScheduleInput,
     UpdateWorkerBuildIdCompatibilityInput,
 )
+from tenuto.client.inputs_nexus import (
+    CancelNexusOperationInput,
+    CountNexusOperationsInput,
+    DescribeNexusOperationInput,
+    GetNexusOperationResultInput,
+    ListNexusOperationsInput,
+    StartNexusOperationInput,
+    TerminateNexusOperationInput,
+)
 from tenuto.client.interceptor import (
     Interceptor,
     OutboundInterceptor,
@@ -118,6 +128,18 @@ from tenuto.client.listing import (
     WorkflowExecutionCountAggregationGroup,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
+)
+from tenuto.client.nexus import (
+    NexusClient,
+    NexusOperationHandle,
+)
+from tenuto.client.nexus_views import (
+    NexusOperationExecution,
+    NexusOperationExecutionAsyncIterator,
+    NexusOperationExecutionCancellationInfo,
+    NexusOperationExecutionCount,
+    NexusOperationExecutionCountAggregationGroup,
+    NexusOperationExecutionDescription,
 )
 from tenuto.client.plugin import (
     Plugin,
@@ -185,6 +207,22 @@ from tenuto.transport.services import (
 )
 
 __all__ = [
+    "CancelNexusOperationInput",
+    "CountNexusOperationsInput",
+    "DescribeNexusOperationInput",
+    "GetNexusOperationResultInput",
+    "ListNexusOperationsInput",
+    "StartNexusOperationInput",
+    "TerminateNexusOperationInput",
+    "NexusClient",
+    "NexusOperationHandle",
+    "NexusOperationExecution",
+    "NexusOperationExecutionAsyncIterator",
+    "NexusOperationExecutionCancellationInfo",
+    "NexusOperationExecutionCount",
+    "NexusOperationExecutionCountAggregationGroup",
+    "NexusOperationExecutionDescription",
+    "NexusOperationFailureError",
     "ActivityExecution",
     "ActivityExecutionAsyncIterator",
     "ActivityExecutionCount",

@@ -14,6 +14,7 @@ from tenuto.client.async_activity import AsyncActivityHandle, AsyncActivityIDRef
 from tenuto.client.inputs import NO_METADATA, CountWorkflowsInput, ListWorkflowsInput, RPCMetadata
 from tenuto.client.interceptor import Interceptor
 from tenuto.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount
+from tenuto.client.nexus_starts import NexusStarts
 from tenuto.client.plugin import Plugin
 from tenuto.client.schedule_starts import ScheduleStarts
 from tenuto.client.update_starts import UpdateStarts
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from tenuto.runtime import Runtime
 
 
-class Client(WorkflowStarts, UpdateStarts, ActivityStarts, ScheduleStarts):
+class Client(WorkflowStarts, UpdateStarts, ActivityStarts, ScheduleStarts, NexusStarts):
     """A way to a service and one namespace of it. Make one with `connect`, and share it: it holds one connection.
 
     ``async with await Client.connect(...) as client`` closes it at the end; `close` does the same.

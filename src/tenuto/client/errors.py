@@ -125,6 +125,13 @@ class ActivityFailureError(_Caused):
         super().__init__("Activity execution failed", cause)
 
 
+class NexusOperationFailureError(_Caused):
+    """A Nexus operation of its own closed without a result."""
+
+    def __init__(self, *, cause: BaseException) -> None:
+        super().__init__("Nexus operation execution failed", cause)
+
+
 class AsyncActivityCancelledError(TemporalError):
     """Told by a heartbeat: the activity should stop."""
 

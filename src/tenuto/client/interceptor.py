@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenuto.client import inputs, inputs_more
+    from tenuto.client import inputs, inputs_more, inputs_nexus
     from tenuto.client.activity import ActivityHandle
     from tenuto.client.activity_views import (
         ActivityExecutionAsyncIterator,
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
         WorkflowExecutionAsyncIterator,
         WorkflowExecutionCount,
         WorkflowExecutionDescription,
+    )
+    from tenuto.client.nexus import NexusOperationHandle
+    from tenuto.client.nexus_views import (
+        NexusOperationExecutionAsyncIterator,
+        NexusOperationExecutionCount,
+        NexusOperationExecutionDescription,
     )
     from tenuto.client.schedule import ScheduleAsyncIterator, ScheduleDescription, ScheduleHandle
     from tenuto.client.update import WorkflowUpdateHandle
@@ -111,6 +117,35 @@ class OutboundInterceptor:
 
     async def count_activities(self, input: inputs_more.CountActivitiesInput) -> ActivityExecutionCount:
         return await self.next.count_activities(input)
+
+    async def start_nexus_operation(
+        self, input: inputs_nexus.StartNexusOperationInput
+    ) -> NexusOperationHandle[Any]:
+        return await self.next.start_nexus_operation(input)
+
+    async def describe_nexus_operation(
+        self, input: inputs_nexus.DescribeNexusOperationInput
+    ) -> NexusOperationExecutionDescription:
+        return await self.next.describe_nexus_operation(input)
+
+    async def get_nexus_operation_result(self, input: inputs_nexus.GetNexusOperationResultInput) -> Any:
+        return await self.next.get_nexus_operation_result(input)
+
+    async def cancel_nexus_operation(self, input: inputs_nexus.CancelNexusOperationInput) -> None:
+        await self.next.cancel_nexus_operation(input)
+
+    async def terminate_nexus_operation(self, input: inputs_nexus.TerminateNexusOperationInput) -> None:
+        await self.next.terminate_nexus_operation(input)
+
+    def list_nexus_operations(
+        self, input: inputs_nexus.ListNexusOperationsInput
+    ) -> NexusOperationExecutionAsyncIterator:
+        return self.next.list_nexus_operations(input)
+
+    async def count_nexus_operations(
+        self, input: inputs_nexus.CountNexusOperationsInput
+    ) -> NexusOperationExecutionCount:
+        return await self.next.count_nexus_operations(input)
 
     async def heartbeat_async_activity(self, input: inputs.HeartbeatAsyncActivityInput) -> None:
         await self.next.heartbeat_async_activity(input)

@@ -19,7 +19,7 @@ class NexusClient(Generic[NexusServiceType]):
     """Starts operations of one Nexus service at one endpoint. Made by `create_nexus_client`."""
 
     def __init__(self, service: type[NexusServiceType] | str, endpoint: str) -> None:
-        self._service = service if isinstance(service, str) else _service_name(service)
+        self._service = service if isinstance(service, str) else service_name(service)
         self._endpoint = endpoint
 
     async def start_operation(
@@ -54,7 +54,7 @@ class NexusClient(Generic[NexusServiceType]):
             NexusOperationError: It could not be started.
             ValueError: ``operation`` is none.
         """
-        name, known_type = _operation(operation)
+        name, known_type = operation_of(operation)
         return await current().start_nexus_operation(
             StartNexusOperationInput(
                 endpoint=self._endpoint,
@@ -118,7 +118,8 @@ def create_nexus_client(
     return NexusClient(service, endpoint)
 
 
-def _service_name(service: type) -> str:
+def service_name(service: type) -> str:
+    """What the service is called. Raises ValueError for a class that is none."""
     import nexusrpc
 
     found = nexusrpc.get_service_definition(service)
@@ -127,7 +128,8 @@ def _service_name(service: type) -> str:
     return found.name
 
 
-def _operation(operation: Any) -> tuple[str, type | None]:
+def operation_of(operation: Any) -> tuple[str, type | None]:
+    """What the operation is called, and what it gives if that is known. Raises ValueError for what is none."""
     if isinstance(operation, str):
         return operation, None
     import nexusrpc
