@@ -49,6 +49,8 @@ class _Asked:
     until: int
     answer: "asyncio.Future[NexusAnswer]"
     cancel: bool = False
+    handed: bool = False
+    """A worker has it."""
 
 
 class Nexus:
@@ -216,6 +218,7 @@ class Nexus:
         wanted: NexusHandout | None = await self._core.shards.submit(asked.key, AskNexus(asked.out_id))
         if wanted is None:
             return None
+        asked.handed = True
         scheduled = await self._scheduled(asked.key, wanted.run_id, wanted.scheduled_id)
         now = self._core.clock.now()
         token = tokens.NexusToken(
@@ -270,6 +273,10 @@ class Nexus:
         offsets = event_offsets(rows[0].events)
         event = event_at(rows[0].events, offsets[scheduled_id - rows[0].first_event_id])
         return event.nexus_operation_scheduled_event_attributes
+
+    def in_hand(self, key: ChainKey) -> bool:
+        """Whether a worker is at a task of this chain."""
+        return any(asked.key == key and asked.handed for asked in self._asked.values())
 
     # ---- from a handler to the chain ------------------------------------------------------------------------------------
 

@@ -75,8 +75,8 @@ class Service:
         queries = Queries(core, histories)
         activities = Activities(core)
         workers = Workers(core)
-        nexus = Nexus(core, workers)
-        tasks = Tasks(core, histories, queries, activities, nexus)
+        self.nexus = Nexus(core, workers)
+        tasks = Tasks(core, histories, queries, activities, self.nexus)
         self._namespaces = NamespaceCalls(core)
         self._families: tuple[object, ...] = (
             Workflows(core, tasks),
@@ -88,7 +88,7 @@ class Service:
             Operations(core),
             TaskQueues(core),
             workers,
-            nexus,
+            self.nexus,
             self._namespaces,
             AttributeCalls(core),
             Visibility(core),

@@ -7,7 +7,7 @@ file must never change a workflow.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tenuto.engine.agenda import dispatches
@@ -81,6 +81,8 @@ class Skipper:
         self.waiters = 0
         self.held = 0
         self.polls = Polls()
+        self.nexus_in_hand: Callable[[ChainKey], bool] = lambda key: False
+        """Whether a worker is at something that the chain owes a Nexus handler."""
         self._node = node
         self._clock = clock
         self._touched: set[ChainKey] = set()
@@ -199,7 +201,7 @@ class Skipper:
         chain, agenda = entry.chain, entry.agenda
         if chain is None or agenda is None:
             return None
-        if agenda.in_hand(chain):
+        if agenda.in_hand(chain) or (chain.out and self.nexus_in_hand(entry.key)):
             return FOREVER
         wait = None if not chain.out else max(0.0, since + BETWEEN_POLLS_SECONDS - now)
         for owed in dispatches(chain, agenda):

@@ -181,6 +181,7 @@ class SkippingService(Service):
     def __init__(self, core: Core, skipper: Skipper) -> None:
         super().__init__(core)
         self._skipper = skipper
+        skipper.nexus_in_hand = self.nexus.in_hand
 
     async def call(self, method: str, request: Message, call: Call) -> Message | bytes:
         """See `Service.call`."""

@@ -19,6 +19,8 @@ from tenuto.wire import Message, grpc_status, service_module
 
 log = logging.getLogger("tenuto.transport")
 _SERVING = 1
+_NAME_TARGETS = frozenset({"CreateNexusEndpoint", "UpdateNexusEndpoint"})
+"""Methods that are about no namespace but name one that is to exist."""
 
 
 class LocalTransport:
@@ -72,11 +74,12 @@ class LocalTransport:
     async def _answer(self, method: str, request: Any, frame: Call) -> Message | bytes:
         # Workers describe their namespace before anything else.
         if self._register and (method not in FREE or method == "DescribeNamespace"):
-            await self._see_to_namespace(request)
+            await self._see_to_namespace(getattr(request, "namespace", ""))
+        elif self._register and method in _NAME_TARGETS:
+            await self._see_to_namespace(request.spec.target.worker.namespace)
         return await self._service.call(method, request, frame)
 
-    async def _see_to_namespace(self, request: Any) -> None:
-        name: str = getattr(request, "namespace", "")
+    async def _see_to_namespace(self, name: str) -> None:
         namespaces = self._service.core.namespaces
         if not name or len(name) > LIMITS.id_bytes or namespaces.knows(name):
             return
