@@ -58,7 +58,7 @@ class Written:
             rd.timers.drop(ALARM)
         else:
             timer = rd.timers.get(ALARM)
-            if timer is None or timer.fire_at != self.wake_at:
+            if timer is None or timer.fire_at != self.wake_at or timer.fire_at <= rd.now:
                 rd.timers.put(ALARM, Timer(ALARM, 0, self.wake_at))
 
 

@@ -272,6 +272,7 @@ def encoded(chain: Any) -> tuple[bytes, dict[str, bytes]]:
         ("e", state.externals),
         ("u", state.updates),
         ("o", chain.out),
+        ("z", state.schedule),
     ):
         for name, value in table.items():
             parts[f"{letter}/{name}"] = codec.encode_value(value)

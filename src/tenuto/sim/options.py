@@ -1,6 +1,6 @@
 """Every knob of a simulation, drawn from its seed: each seed has another mixture of load and trouble (a swarm)."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 
 MS = 1_000_000
@@ -63,6 +63,8 @@ class Options:
     """Chance that each bound of the product is made small (see ``bounds``)."""
     small_window: bool
     """Matching takes only a few offers of a queue."""
+    schedules: int = 0
+    """Clients that make schedules. Drawn seeds have none: see ``with_schedules``."""
 
 
 def _maybe(chance: Random, share: float, low: float, high: float) -> float:
@@ -115,6 +117,11 @@ def draw(seed: int) -> Options:
         small_bounds=_maybe(chance, 0.4, 0.2, 1),
         small_window=chance.random() < 0.15,
     )
+
+
+def with_schedules(seed: int) -> Options:
+    """The options of a seed, and schedules besides: another story than the seed alone tells."""
+    return replace(draw(seed), schedules=Random(f"schedules {seed}").randint(1, 2))
 
 
 def describe(options: Options) -> str:

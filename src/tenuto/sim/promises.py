@@ -219,11 +219,14 @@ class PromisesKept(Checker):
 
 
 def _start_token(story: Story, event: Any) -> str | None:
-    """What a client's start is known by; None for runs that were continued, retried, reset, or started by a parent."""
+    """What a client's start is known by; None for runs that were continued, retried, reset, or started by a parent or a
+    schedule, and for schedules."""
     facts = event.workflow_execution_started_event_attributes
     if facts.continued_execution_run_id or facts.original_execution_run_id != story.run_id:
         return None
-    if facts.HasField("parent_workflow_execution"):
+    if facts.HasField("parent_workflow_execution") or not facts.HasField("input"):
+        return None
+    if "TemporalScheduledById" in facts.search_attributes.indexed_fields:
         return None
     token: str = value_of(facts.input)["token"]
     return token

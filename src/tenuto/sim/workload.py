@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from tenuto.engine.chain import Chain
+from tenuto.sim import schedules
 from tenuto.sim.chronicle import Chronicle
 from tenuto.sim.network import CallFailed
 from tenuto.sim.options import Options
@@ -52,7 +53,8 @@ class Auditor:
 
 
 class Janitor:
-    """Ends after healing what would go on for ever by itself: cron workflows, and activities that somebody paused."""
+    """Ends after healing what would go on for ever by itself: cron workflows, schedules, and activities that somebody
+    paused."""
 
     def __init__(self, chains: Callable[[], list[Chain]], ask: Ask) -> None:
         self._chains = chains
@@ -67,6 +69,11 @@ class Janitor:
                 continue
             asked = execution(chain.key[1])
             self._count += 1
+            if schedules.is_schedule(chain):
+                call = schedules.ending(chain, self._count)
+                if call is not None:
+                    await self._call(*call)
+                continue
             if state.terms.cron:
                 request = ws.TerminateWorkflowExecutionRequest(
                     workflow_execution=asked, reason=f"janitor {self._count}"

@@ -37,6 +37,7 @@ from tenuto.sim.network import HEADERS, Network
 from tenuto.sim.node import SHARD, Node
 from tenuto.sim.options import SECOND, Options
 from tenuto.sim.promises import PromisesKept
+from tenuto.sim.schedules import EveryTimeCounts, Planner
 from tenuto.sim.worker import Worker
 from tenuto.sim.workload import Auditor, Client, Janitor
 from tenuto.store.spi import ChainKey
@@ -93,7 +94,7 @@ class World:
                 ),
                 *(
                     kind(self.chronicle, self.report)
-                    for kind in (ReadsArePrefixes, ResultsStay, PromisesKept)
+                    for kind in (ReadsArePrefixes, ResultsStay, PromisesKept, EveryTimeCounts)
                 ),
                 StoredIsLive(self.chronicle, self.report, self._owner_of, self._stored),
                 EverythingEnds(self.chronicle, self.report, self.unfinished),
@@ -168,6 +169,12 @@ class World:
                 Client(name, Random(f"client {self.seed} {name}"), self.options, ids, self._ask).run()
             )
             for name in (f"c{number}" for number in range(self.options.clients))
+        ]
+        clients += [
+            self.loop.spawn(
+                Planner(name, Random(f"planner {self.seed} {name}"), self.options, self._ask).run()
+            )
+            for name in (f"p{number}" for number in range(self.options.schedules))
         ]
         await asyncio.wait(clients, timeout=TROUBLE_NS / SECOND)
         for task in troubles:
