@@ -425,6 +425,8 @@ class Assembly:
             for part in (self._runs, self._activities):
                 if part is not None:
                     part.refuse_beyond(limits)
+        if self._capabilities.workflow_task_completion_pagination and self._runs is not None:
+            self._runs.send_pages(answer.namespace_info.limits.workflow_task_completion_size_limit_error)
         if self._capabilities.poller_autoscaling:
             for poller in self._pollers:
                 poller.be_advised()

@@ -16,10 +16,12 @@ from tenuto.transport.sizes import NO_LIMITS, beyond, refusal
 from tenuto.wire import KEEP_HEADER, enums_failed, failure
 from tenuto.wire import workflowservice as ws
 from tenuto.worker.answers import Answer, Forms, add_query_results, eager_ones
+from tenuto.worker.pages import REQUEST_TOO_LARGE, TooLarge, send_pages
 
 if TYPE_CHECKING:
     from tenuto.client import Client
     from tenuto.worker.contexts import Contexts
+    from tenuto.worker.pages import Paging
     from tenuto.worker.payloads import Payloads
 
     Task = ws.PollWorkflowTaskQueueResponse
@@ -74,6 +76,8 @@ class Replies:
         self.client = client
         self.limits = NO_LIMITS
         """What the service refuses: such answers are not sent. May be set at any time."""
+        self.paging: Paging | None = None
+        """Set where the service takes large answers in pages."""
         self._forms = forms
         self._payloads = payloads
         self._task_queue = task_queue
@@ -148,7 +152,15 @@ class Replies:
     ) -> ws.RespondWorkflowTaskCompletedResponse:
         service = self.client.service_client
         try:
+            pages = self.paging.split(request) if self.paging is not None else None
+            if pages is not None:
+                return await send_pages(
+                    pages,
+                    lambda page: service.call("RespondWorkflowTaskCompleted", page, metadata=headers),
+                )
             answer = await service.call("RespondWorkflowTaskCompleted", request, retry=True, metadata=headers)
+        except TooLarge as error:
+            raise TaskFailed(TaskFailure(cause=REQUEST_TOO_LARGE, failure=error.told())) from None
         except RPCError as error:
             if error.status == RPCStatusCode.RESOURCE_EXHAUSTED and "larger than max" in error.message:
                 told = failure.Failure(

@@ -31,6 +31,7 @@ from tenuto.worker.cache import Cache, Cached
 from tenuto.worker.driving import Driver, StalledError
 from tenuto.worker.interceptor import Interceptor
 from tenuto.worker.local import LocalRunner, Locals
+from tenuto.worker.pages import Paging
 from tenuto.worker.payloads import Payloads
 from tenuto.worker.registry import Registry
 from tenuto.worker.replies import EagerSlots, Replies, TaskFailed, tell_refused
@@ -147,6 +148,10 @@ class Runs:
     def refuse_beyond(self, limits: Limits) -> None:
         """Fail workflow tasks instead of answering them with what the service would refuse."""
         self._replies.limits = limits
+
+    def send_pages(self, limit: int) -> None:
+        """Send large answers in pages, up to ``limit`` bytes of commands; 0: any number."""
+        self._replies.paging = Paging(limit)
 
     @property
     def cached(self) -> int:
