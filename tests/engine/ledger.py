@@ -20,7 +20,7 @@ from tenuto.wire import history
 from tests.engine.support import START_AT, reload
 
 NAMESPACE = types.Namespace("00000000-0000-4000-8000-000000000001", "default", 10**15, pause_enabled=True)
-DURABLE = ("activities", "activity_ids", "timers", "children", "externals", "updates", "signal_ids")
+DURABLE = ("activities", "activity_ids", "timers", "children", "externals", "nexus", "updates", "signal_ids")
 ENDS_TASK = {ev.WFT_COMPLETED, ev.WFT_FAILED, ev.WFT_TIMED_OUT}
 
 _encode = msgspec.msgpack.Encoder(order="sorted").encode

@@ -232,6 +232,7 @@ def reload(chain: Chain) -> Chain:
         ("e", state.externals),
         ("u", state.updates),
         ("o", chain.out),
+        ("n", state.nexus),
         ("z", state.schedule),
     ):
         for key, value in table.items():
@@ -248,7 +249,8 @@ def fingerprint(chain: Chain | None, durable: bool = False) -> Any:
     state = chain.current
     run = codec.durable(state.run) if durable else state.run
     facts: list[Any] = [copy.deepcopy(run), copy.deepcopy(state.terms), dict(state.activity_ids)]
-    for table in (state.activities, state.timers, state.children, state.externals, state.updates, chain.out):
+    tables = (state.activities, state.timers, state.children, state.externals, state.nexus, state.updates)
+    for table in (*tables, chain.out):
         facts.append({key: copy.deepcopy(value) for key, value in table.items()})
     facts += [sorted(state.signal_ids), dict(state.buffer), chain.out_sequence, copy.deepcopy(state.schedule)]
     if not durable:

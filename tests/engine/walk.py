@@ -9,6 +9,8 @@ from typing import Any
 
 from tenuto.engine import agenda, types
 from tenuto.engine.chain import Out, ParentLink, RootLink
+from tenuto.engine.nexus_callback import TOKEN_HEADER, URL, Caller, encode_token
+from tenuto.engine.nexus_types import CompleteNexus, Outcome, is_for_handler
 from tenuto.limits import HOUR, SECOND
 from tenuto.wire import activity as wire_activity
 from tenuto.wire import any_pb2, common, field_mask_pb2, protocol, workflow
@@ -79,6 +81,8 @@ class Walk(Ledger):
             made += [deliver]
         if state.children:
             made += [hear_child]
+        if state.nexus:
+            made += [hear_operation]
         if state.run.paused is not None:
             made += [pause]
         due = self.agenda.next_due(self.chain)
@@ -148,11 +152,23 @@ def start_fields(walk: Walk) -> Any:
     return fields
 
 
+def callback(rng: random.Random) -> common.Callback:
+    """Mostly one that leads to a caller."""
+    made = common.Callback()
+    made.nexus.url = URL
+    token = encode_token(Caller(NAMESPACE.id, "caller", OTHER_RUN, 5, "request"))
+    made.nexus.header[TOKEN_HEADER] = token if rng.random() < 0.8 else "nonsense"
+    return made
+
+
 def start(walk: Walk) -> Any:
     message = start_message("w", **start_fields(walk))
     message.request_eager_execution = walk.rng.random() < 0.2
     if walk.rng.random() < 0.3:
         message.on_conflict_options.attach_request_id = True
+        message.on_conflict_options.attach_completion_callbacks = True
+    if walk.rng.random() < 0.2:
+        message.completion_callbacks.append(callback(walk.rng))
     if walk.rng.random() < 0.1:
         parent = ParentLink("default", NAMESPACE.id, "parent", OTHER_RUN, 5)
         return types.Start(message, parent, RootLink("parent", OTHER_RUN))
@@ -369,7 +385,7 @@ def complete_task(walk: Walk) -> Any:
     for query_id in walk.queries[-2:]:
         if rng.random() < 0.6:
             message.query_results[query_id].result_type = rng.choice((1, 2))  # type: ignore[assignment]
-    return types.CompleteWorkflowTask(token, message, keep=keep)
+    return types.CompleteWorkflowTask(token, message, keep=keep, endpoints={"e": OTHER_RUN})
 
 
 def answers(rng: random.Random, update_id: str) -> list[protocol.Message]:
@@ -461,7 +477,9 @@ def deliver(walk: Walk) -> Any:
         reason = rng.choice((types.Reason.NOT_FOUND, types.Reason.UNAVAILABLE, types.Reason.ALREADY_STARTED))
         return types.Delivered(message.out_id, None, types.Rejected(reason, "no"))
     reply: Any = True
-    if message.kind == Out.START_CHILD:
+    if is_for_handler(message):
+        reply = walk_commands.handler_answer(rng)
+    elif message.kind == Out.START_CHILD:
         reply = types.StartReply(OTHER_RUN, OTHER_RUN, True, 1)
     return types.Delivered(message.out_id, reply, None)
 
@@ -473,6 +491,18 @@ def hear_child(walk: Walk) -> Any:
     event = walk_commands.child_end(walk.rng)
     execution = common.WorkflowExecution(workflow_id=child.workflow_id, run_id=child.run_id or OTHER_RUN)
     return types.ChildClosed(walk.chain.current.run.run_id, child.initiated_id, execution, "Child", event)
+
+
+def hear_operation(walk: Walk) -> Any:
+    """What backs a Nexus operation has ended; sometimes it is heard twice."""
+    rng = walk.rng
+    if walk.chain is None or not walk.chain.current.nexus:
+        return None
+    item = walk.chain.current.nexus[rng.choice(sorted(walk.chain.current.nexus))]
+    outcome = rng.choice((Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELED))
+    reason = None if outcome is Outcome.SUCCEEDED else boom()
+    request_id = item.request_id if rng.random() < 0.9 else "of another"
+    return CompleteNexus(item.scheduled_id, request_id, outcome, reason=reason, token="early")
 
 
 def first_task(walk: Walk) -> Any:
@@ -507,6 +537,7 @@ WEIGHTED: dict[Callable[[Walk], Any], float] = {
     take_back: 0.3,
     deliver: 1.5,
     hear_child: 0.7,
+    hear_operation: 0.7,
     first_task: 0.3,
 }
 ASKS = list(WEIGHTED)

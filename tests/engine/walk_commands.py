@@ -6,6 +6,7 @@ from typing import Any
 from tenuto.engine import events as ev
 from tenuto.engine import types
 from tenuto.engine.chain import Chain
+from tenuto.engine.nexus_types import NexusAnswer, Outcome
 from tenuto.wire import command as wire_command
 from tenuto.wire import common, duration_pb2, history
 from tests.engine.activities import boom
@@ -43,7 +44,7 @@ def marker(rng: random.Random) -> wire_command.Command:
 
 def _one(rng: random.Random, chain: Chain | None) -> wire_command.Command:
     state = chain.current if chain is not None else None
-    kind = rng.choices((1, 2, 3, 6, 8, 9, 11, 12, 13, 16, 17), (6, 2, 4, 2, 1, 1, 2, 1, 1, 1, 0.1))[0]
+    kind = rng.choices((1, 2, 3, 6, 8, 9, 11, 12, 13, 16, 17, 18), (6, 2, 4, 2, 1, 1, 2, 1, 1, 1, 2, 1))[0]
     command = wire_command.Command(command_type=kind)  # type: ignore[arg-type]
     if rng.random() < 0.01:
         return command
@@ -79,8 +80,28 @@ def _one(rng: random.Random, chain: Chain | None) -> wire_command.Command:
     elif kind == 16:
         _fields(rng, command.modify_workflow_properties_command_attributes.upserted_memo.fields)
     elif kind == 17:
-        command.schedule_nexus_operation_command_attributes.endpoint = "e"
+        _operation(rng, command.schedule_nexus_operation_command_attributes)
+    elif kind == 18:
+        pending = sorted(state.nexus) if state is not None else []
+        scheduled_id = rng.choice(pending) if pending and rng.random() < 0.95 else 5
+        command.request_cancel_nexus_operation_command_attributes.scheduled_event_id = scheduled_id
     return command
+
+
+def _operation(rng: random.Random, wanted: Any) -> None:
+    wanted.endpoint = "e" if rng.random() < 0.97 else "nowhere"
+    wanted.service, wanted.operation = "Shop", "buy"
+    for name in ("schedule_to_close_timeout", "schedule_to_start_timeout", "start_to_close_timeout"):
+        if rng.random() < 0.3:
+            getattr(wanted, name).CopyFrom(length(rng, 1, 20))
+
+
+def handler_answer(rng: random.Random) -> NexusAnswer:
+    """What a handler may say to a start or to a cancellation."""
+    outcome = rng.choice(list(Outcome))
+    token = "token" if outcome is Outcome.STARTED else ""
+    reason = boom() if outcome in (Outcome.FAILED, Outcome.CANCELED, Outcome.ERROR) else None
+    return NexusAnswer(outcome, token=token, reason=reason, retryable=rng.random() < 0.7)
 
 
 def _activity(rng: random.Random, wanted: Any) -> None:

@@ -26,6 +26,7 @@ from tenuto.engine.nexus_state import (
     NexusOperation,
 )
 from tenuto.engine.nexus_types import AskNexus, CompleteNexus, NexusAnswer, NexusHandout, Outcome
+from tenuto.engine.types import Rejected
 from tenuto.limits import HOUR, LIMITS, SECOND
 from tenuto.wire import failure, history
 
@@ -190,6 +191,11 @@ def answered(rd: RunDraft, message: Outgoing, answer: NexusAnswer) -> None:
     else:
         _record_end(rd, item, answer.outcome, answer.result, reason, answer.links)
     workflow_task.wake(rd)
+
+
+def undeliverable(refusal: Rejected | None) -> NexusAnswer:
+    """The attempt did not come about, and none would."""
+    return NexusAnswer(Outcome.ERROR, reason=plain_failure(refusal.message if refusal is not None else ""))
 
 
 def _again(rd: RunDraft, attempts: int, reason: failure.Failure | None) -> tuple[bytes, int]:

@@ -228,7 +228,7 @@ def delivered(draft: Draft, request: Delivered) -> None:
     elif rd is not None and message.kind in (Out.SIGNAL, Out.CANCEL):
         external.answered(rd, message, request.refusal)
     elif rd is not None and is_for_handler(message):
-        nexus.answered(rd, message, request.reply)
+        nexus.answered(rd, message, request.reply or nexus.undeliverable(request.refusal))
     elif message.kind == Out.CALLBACK:
         nexus_callback.delivered(draft, message, request)
 
