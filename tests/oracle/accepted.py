@@ -55,7 +55,7 @@ ACCEPTED: tuple[Accepted, ...] = (
     ),
     Accepted(
         "namespace_*",
-        r"^\s+(standalone_activit\w+|supports_schedules): true$",
+        r"^\s+(standalone_activit\w+): true$",
         "Activities without a workflow, and schedules, are not offered yet, and clients are told so.",
     ),
     Accepted(
@@ -75,7 +75,7 @@ ACCEPTED: tuple[Accepted, ...] = (
     ),
     Accepted(
         "system_shape",
-        r"^\s+(supports_schedules|server_scaled_deployments): true$",
+        r"^\s+server_scaled_deployments: true$",
         "Features that are not offered yet.",
     ),
     Accepted(
