@@ -10,7 +10,7 @@ import pytest
 from tenuto.transport.errors import RPCError, RPCStatusCode
 from tenuto.wire import workflowservice as ws
 from tenuto.worker.config import PollerBehaviorAutoscaling
-from tenuto.worker.pollers import Poller, PollError
+from tenuto.worker.pollers import Outage, Poller, PollError
 from tenuto.worker.scaling import AutoScale, FixedScale, Pace, Scale, split
 from tenuto.worker.slots import BoundedSlots
 from tests.worker.test_slots import on_virtual_time, turns
@@ -177,7 +177,32 @@ def test_an_outage_is_told_once_however_many_polls_it_ends(caplog: pytest.LogCap
 
     on_virtual_time(story())
     told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert told == ["Poll of activities of q failed: UNAVAILABLE: gone"] * 2
+    assert told == ["The service is out of reach, workers go on asking: gone"] * 2
+
+
+def test_an_outage_is_told_once_by_all_polls_of_a_connection(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        queues = [Queue(), Queue()]
+
+        async def handle(task: Answer) -> None: ...
+
+        outage = Outage()
+        polls = [poller(queue, handle) for queue in queues]
+        for each in polls:
+            each.outage = outage
+            each.start()
+        await turns()
+        for queue in queues:
+            for _ in range(5):
+                queue.tasks.put_nowait(RPCError("gone", RPCStatusCode.UNAVAILABLE, b""))
+        await asyncio.sleep(30)
+        for each in polls:
+            await each.stop()
+
+    on_virtual_time(story())
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "The service is out of reach, workers go on asking: gone"
+    ]
 
 
 @pytest.mark.parametrize(

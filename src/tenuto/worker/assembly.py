@@ -13,6 +13,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 from tenuto import ambient
 from tenuto.common import HeaderCodecBehavior, MetricMeter
@@ -34,7 +35,7 @@ from tenuto.worker.definitions import definitions
 from tenuto.worker.deployment import Build
 from tenuto.worker.eager import EagerActivities, workflow_slot
 from tenuto.worker.interceptor import Interceptor
-from tenuto.worker.pollers import Poller
+from tenuto.worker.pollers import Outage, Poller
 from tenuto.worker.presence import Occupied, Presence
 from tenuto.worker.requests import activity_poll, nexus_poll, workflow_poll
 from tenuto.worker.resources import Room
@@ -75,6 +76,8 @@ POLLS_MAY_END_SECONDS = 5.0
 """How long polls may take to come back once the service was told that the worker goes, if it says that it ends them."""
 POLLS_MIGHT_END_SECONDS = 0.05
 """The same for a service that may end them without having said so."""
+_outages: WeakKeyDictionary[Any, Outage] = WeakKeyDictionary()
+"""Of each connection that workers poll through."""
 WORKFLOW_TASK_SECONDS = 10.0
 """How long workflow tasks may still take once all activities have ended."""
 
@@ -361,6 +364,7 @@ class Assembly:
             self._add_poller(field, poller, behavior)
 
     def _add_poller(self, field: str, poller: Poller[Any], behavior: PollerBehavior) -> None:
+        poller.outage = _outages.setdefault(self.client.service_client, Outage())
         self._pollers.append(poller)
         self._presence.pollers[field] = poller
         if isinstance(behavior, PollerBehaviorAutoscaling):

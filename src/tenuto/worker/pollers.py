@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Generic, TypeVar, cast
 
 from tenuto.transport.config import RetryConfig
-from tenuto.transport.errors import RPCError
+from tenuto.transport.errors import RPCError, RPCStatusCode
 from tenuto.transport.retry import EXPIRED, Kind, Tries
 from tenuto.wire import workflowservice as ws
 from tenuto.worker.scaling import AutoScale, Pace, Scale
@@ -31,6 +31,15 @@ _PATIENCE = RetryConfig()
 
 class PollError(RuntimeError):
     """A worker cannot get work any more; the cause is the last `RPCError`."""
+
+
+class Outage:
+    """Whether somebody has read that the service is out of reach. Polls of one connection share it: one line is enough."""
+
+    __slots__ = ("told",)
+
+    def __init__(self) -> None:
+        self.told = False
 
 
 T = TypeVar(
@@ -82,6 +91,7 @@ class Poller(Generic[T]):
         self._working: set[asyncio.Task[None]] = set()
         self._asking: set[asyncio.Task[None]] = set()
         self._closing = False
+        self.outage = Outage()
         self._complained = False
         """Whether somebody has read that polls fail; said once, however many polls there are."""
 
@@ -176,7 +186,7 @@ class Poller(Generic[T]):
             except BaseException:
                 slots.give_back(permit)
                 raise
-            self._complained = False
+            self._complained = self.outage.told = False
             found = bool(task.task_token)
             if found:
                 trouble = None
@@ -194,6 +204,11 @@ class Poller(Generic[T]):
                     trouble = None
 
     def _complain(self, error: RPCError) -> None:
+        if error.status is RPCStatusCode.UNAVAILABLE:
+            level = logging.DEBUG if self.outage.told else logging.WARNING
+            self.outage.told = True
+            logger.log(level, "The service is out of reach, workers go on asking: %s", error.message)
+            return
         level = logging.DEBUG if self._complained else logging.WARNING
         self._complained = True
         logger.log(level, "Poll of %s failed: %s: %s", self.name, error.status.name, error.message)
