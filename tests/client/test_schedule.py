@@ -37,6 +37,7 @@ from tenuto.common import (
     TypedSearchAttributes,
 )
 from tenuto.transport.errors import RPCError, RPCStatusCode
+from tenuto.wire import enums_common, operatorservice
 from tests.client.house import Desk, at_a_desk
 from tests.client.programs import Sale, Two
 from tests.oracle.harness import real_server
@@ -218,6 +219,17 @@ async def _act(client: Client, handle: ScheduleHandle) -> None:
     assert row.schedule is not None
     assert row.schedule.action == ScheduleListActionStartWorkflow("Two")
     assert await row.memo() == {"m": 1}
+
+
+def test_a_schedule_lives_inside_the_program() -> None:
+    async def scene() -> None:
+        async with await Client.connect("memory://schedules") as client, asyncio.timeout(30):
+            kinds = {"OracleKeyword": enums_common.INDEXED_VALUE_TYPE_KEYWORD}
+            wanted = operatorservice.AddSearchAttributesRequest(namespace="default", search_attributes=kinds)
+            await client.operator_service.add_search_attributes(wanted)
+            await _life(client)
+
+    asyncio.run(scene())
 
 
 @pytest.mark.oracle

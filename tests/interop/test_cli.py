@@ -179,3 +179,43 @@ def test_queues_workers_and_the_cluster_are_described(cli: Cli) -> None:
     cli("worker list")  # who is in it depends on when workers last sent their heartbeat
     assert cli("operator cluster health")
     assert cli("operator cluster system")["serverVersion"]
+
+
+def test_a_schedule_is_made_shown_changed_and_deleted(cli: Cli) -> None:
+    action = (
+        "--workflow-id",
+        "by-the-clock",
+        "--type",
+        "Greeting",
+        "--task-queue",
+        QUEUE,
+        "--input",
+        '"you"',
+    )
+    cli("schedule create --schedule-id daily --interval 24h --notes hi", *action)
+    with pytest.raises(Refused, match="schedule with this ID is already registered"):
+        cli("schedule create --schedule-id daily --interval 1h", *action)
+    cli("schedule trigger --schedule-id daily")
+
+    def shown() -> dict[str, Any]:
+        return dict(cli("schedule describe --schedule-id daily"))
+
+    eventually(
+        lambda: int(shown()["info"].get("actionCount", 0)) == 1 and "runningWorkflows" not in shown()["info"]
+    )
+    (done,) = shown()["info"]["recentActions"]
+    assert cli("workflow result -w", done["startWorkflowResult"]["workflowId"])["result"] == "hello you"
+    cli("schedule toggle --schedule-id daily --pause --reason because")
+    assert shown()["schedule"]["state"] == {"notes": "because", "paused": True}
+    cli("schedule update --schedule-id daily --calendar", '{"hour":"12"}', *action)
+    assert shown()["schedule"]["spec"]["structuredCalendar"][0]["hour"] == [
+        {"start": 12, "end": 12, "step": 1}
+    ]
+    times = ("--start-time", "2024-01-01T00:00:00Z", "--end-time", "2024-01-03T00:00:00Z")
+    cli("schedule backfill --schedule-id daily --overlap-policy AllowAll", *times)
+    eventually(lambda: int(shown()["info"]["actionCount"]) == 3)
+    assert [entry["scheduleId"] for entry in cli("schedule list")] == ["daily"]
+    assert not any(found.startswith("temporal-sys") for found in cli.ids(""))
+    cli("schedule delete --schedule-id daily")
+    with pytest.raises(Refused, match="schedule not found"):
+        shown()
