@@ -23,6 +23,8 @@ MODULES = [
     "tenuto.plugin",
     "tenuto.sync",
     "tenuto.nexus",
+    "tenuto.contrib.aws.s3driver",
+    "tenuto.contrib.aws.s3driver.aioboto3",
     "tenuto.contrib.opentelemetry",
     "tenuto.contrib.opentelemetry.workflow",
     "tenuto.contrib.pydantic",
