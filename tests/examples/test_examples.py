@@ -33,6 +33,7 @@ SAYS = {
     "queries": "result: ['Neck', 'Bridge', 'Pegs']\nin the end: Progress(done=3, of=3)\nremaining: []",
     "replay_check": "sale: fits\nsale_the_other_way_round: Workflow",
     "saga": "cancelled: room for Leipzig\ncancelled: train for Leipzig\nWorkflow execution failed:",
+    "schedules": "Monday 05 January\nreport of Tuesday 06 January\nreport of Wednesday 07 January",
     "signals": "Rehearsal\nClara: bar 12 again\nRobert: softer",
     "steps": "fetched page 5\nstored: 30",
     "updates": "violin: 900\nrefused: ValueError: violin is in the basket already",
