@@ -24,7 +24,7 @@ from tenuto.service.nexus_links import to_nexus
 from tenuto.service.polls import RETRY_PAUSE_NS, poll_until, poller_for
 from tenuto.service.workers import Workers
 from tenuto.shard.reading import event_at, event_offsets
-from tenuto.store.spi import ChainKey, StoreError
+from tenuto.store.spi import ChainKey
 from tenuto.wire import command, common, enums_event, history
 from tenuto.wire import nexus as wire_nexus
 from tenuto.wire import operatorservice as ops
@@ -147,8 +147,8 @@ class Nexus:
             if endpoint_id:
                 return await self._endpoints.found(endpoint_id, name)
             return await self._endpoints.named(name)
-        except StoreError as error:
-            raise Rejected(Reason.UNAVAILABLE, f"Nexus endpoints cannot be read now: {error}") from error
+        except ServiceError as error:
+            raise Rejected(Reason.UNAVAILABLE, error.message) from error
 
     # ---- from a chain to a handler --------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import msgspec
 from tenuto.service import validate
 from tenuto.service.core import Core, timestamp
 from tenuto.service.errors import Code, ServiceError, invalid, not_found, unimplemented
-from tenuto.store.spi import Store
+from tenuto.store.spi import Store, StoreError
 from tenuto.wire import nexus
 
 KIND, KEY = "nexus", "endpoints"
@@ -51,8 +51,11 @@ class Endpoints:
         self._by_name: dict[str, EndpointRecord] = {}
 
     async def refresh(self) -> None:
-        """Read what other nodes, and earlier processes, have written."""
-        stored = await self._store.get_record(KIND, KEY)
+        """Read what other nodes, and earlier processes, have written. Raises UNAVAILABLE."""
+        try:
+            stored = await self._store.get_record(KIND, KEY)
+        except StoreError as error:
+            raise _unreachable(error) from error
         self._version = stored.version if stored is not None else None
         self._learn(_decode(stored.value) if stored is not None else [])
 
@@ -119,11 +122,18 @@ class Endpoints:
 
     async def _put(self, records: dict[str, EndpointRecord]) -> None:
         everything = list(records.values())
-        version = await self._store.put_record(KIND, KEY, _encode(everything), self._version)
+        try:
+            version = await self._store.put_record(KIND, KEY, _encode(everything), self._version)
+        except StoreError as error:
+            raise _unreachable(error) from error
         if version is None:
             raise ServiceError(Code.UNAVAILABLE, "Nexus endpoints are being changed, please retry.")
         self._version = version
         self._learn(everything)
+
+
+def _unreachable(error: StoreError) -> ServiceError:
+    return ServiceError(Code.UNAVAILABLE, f"Nexus endpoints cannot be reached now, please retry: {error}")
 
 
 def _record(
