@@ -15,6 +15,7 @@ from tenuto.limits import SECOND
 from tenuto.run.history import cut
 from tenuto.run.run import Run
 from tenuto.run.types import Completion, LocalActivityResult, LocalActivityStart, RunOptions
+from tenuto.service.tasks import has_only_steps
 from tenuto.wire import common, failure, history, protocol, query, update
 from tenuto.wire import workflowservice as ws
 from tenuto.workflow.definition import Definition
@@ -156,11 +157,15 @@ class Play:
         token: types.TaskToken | None = token_of(handout)
         while token is not None:
             keep = self.keep and made.record_now
-            request = types.CompleteWorkflowTask(token, self._message(made), keep=keep)
+            message = self._message(made)
+            request = types.CompleteWorkflowTask(
+                token, message, keep=keep, only_steps=keep and has_only_steps(message)
+            )
             token = self.world.ask(request).kept
             if token is not None:
                 assert self.run is not None
-                made = self.last = self._work(self.run, self.run.recorded())
+                begun = Completion(local_activities=self.run.recorded(), waits_for_local_activities=True)
+                made = self.last = self._work(self.run, begun)
                 if made.failure is not None:
                     raise TaskFailed(repr(made.failure.error))
         if made.closed:

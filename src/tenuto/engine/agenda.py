@@ -78,6 +78,8 @@ class Agenda:
             self.started.clear()
             if not state.run.open:
                 return
+        if not rd.tables and not draft.ripe:
+            return
         activities = rd.touched("activities")
         if activities is not None:
             for scheduled_id in activities.changes:

@@ -80,7 +80,7 @@ def encode_parts(draft: Draft, rd: RunDraft) -> dict[str, bytes | None]:
     result: dict[str, bytes | None] = {}
     if rd.terms_changed:
         result["terms"] = _encode(rd.terms)
-    for letter, name, encode in _ENCODERS:
+    for letter, name, encode in _ENCODERS if rd.tables else ():
         table = rd.touched(name)
         if table is not None and table.changes:
             _parts(table, letter, encode, result)

@@ -4,7 +4,6 @@ The order of steps is that of execution-semantics 2.1. When a command is wrong t
 and calls `void` on a fresh one. This room must never execute a command itself; the families do.
 """
 
-import copy
 from dataclasses import dataclass
 
 from tenuto.engine import (
@@ -15,6 +14,7 @@ from tenuto.engine import (
     external,
     nexus_command,
     query,
+    steps,
     timer,
     update,
     workflow_task,
@@ -24,8 +24,7 @@ from tenuto.engine import sticky as sticky_binding
 from tenuto.engine.chain import NORMAL, SPECULATIVE, WorkflowTask
 from tenuto.engine.context import CommandFailed, CommandRule, Completion
 from tenuto.engine.draft import Draft, RunDraft
-from tenuto.engine.kept import Kept
-from tenuto.engine.types import CompleteWorkflowTask, Reason, Rejected, TaskCompleted, TaskToken
+from tenuto.engine.types import CompleteWorkflowTask, Reason, Rejected, TaskCompleted
 from tenuto.limits import LIMITS
 from tenuto.wire import command as wire_command
 from tenuto.wire import common, enums_command, enums_failed, failure, history, workflow
@@ -139,9 +138,11 @@ def complete(draft: Draft, request: CompleteWorkflowTask) -> None:
     """RespondWorkflowTaskCompleted. Raises `CommandFailed`, upon which the host calls `void`."""
     rd = workflow_task.claim(draft, request.token)
     message = request.message
-    _know_all(message)
     held = rd.run.task
     assert held is not None
+    if request.only_steps and held.completed_id and steps.record(draft, rd, held, message):
+        return
+    _know_all(message)
     heartbeat = message.force_create_new_workflow_task
     if heartbeat and rd.run.paused is not None:
         raise Rejected(
@@ -181,7 +182,7 @@ def complete(draft: Draft, request: CompleteWorkflowTask) -> None:
     if not heartbeat and rd.run.open:
         update.reject_unanswered(task)
     if request.keep and _may_keep(task):
-        draft.reply = _keep(task, held)
+        draft.reply = steps.keep(rd, held, task.completed_id)
     else:
         draft.reply = _follow_up(task, held.original_scheduled_at if idle and heartbeat else 0)
 
@@ -206,25 +207,9 @@ def _may_keep(task: Completion) -> bool:
     rd, message = task.rd, task.message
     if not message.force_create_new_workflow_task or task.needs_task or task.eager or message.messages:
         return False
-    if not rd.run.open or rd.run.paused is not None or rd.has_buffered:
-        return False
-    if rd.waiting("queries") or rd.waiting("pending_updates") or workflow_task.continue_reasons(rd):
+    if steps.awaited(rd):
         return False
     return all(one.command_type == Command.COMMAND_TYPE_RECORD_MARKER for one in message.commands)
-
-
-def _keep(task: Completion, held: WorkflowTask) -> TaskCompleted:
-    """The task stays with its worker, behind what it has recorded."""
-    rd = task.rd
-    kept = copy.copy(held)
-    if not kept.written:
-        kept.kind, kept.written = NORMAL, True
-    kept.attempt, kept.completed_id, kept.recorded_id = 1, task.completed_id, rd.run.next_event_id - 1
-    rd.note(Kept(kept))
-    token = TaskToken(
-        rd.run.run_id, kept.scheduled_id, kept.started_id, kept.started_at, kept.attempt, kept.recorded_id
-    )
-    return TaskCompleted(rd.run.run_id, kept=token)
 
 
 def _know_all(message: ws.RespondWorkflowTaskCompletedRequest) -> None:

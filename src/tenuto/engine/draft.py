@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from msgspec.structs import replace
+
 from tenuto.engine import events as ev
 from tenuto.engine import failure_size
 from tenuto.engine.chain import (
@@ -66,6 +68,15 @@ TABLES = (
 """Names of a run's tables, in `RunState` and in `RunDraft`."""
 
 
+def _framed(event: bytes) -> bytes:
+    """An event as the field ``events`` of a serialized History, without copying it into one."""
+    size, head = len(event), b"\x0a"
+    while size >= 0x80:
+        head += bytes((size & 0x7F | 0x80,))
+        size >>= 7
+    return head + bytes((size,)) + event
+
+
 class RunDraft:
     """One run as this draft sees it: state overlay, new events, notes.
 
@@ -89,7 +100,9 @@ class RunDraft:
         self.now = draft.now
         self.base = base
         self.is_new = is_new
-        self.run: Run = copy.copy(base.run)
+        self.run: Run = replace(base.run)
+        self.tables: dict[str, Table[Any, Any]] = {}
+        """Those that were touched, by name."""
         self.terms: Terms = base.terms
         self.terms_changed = is_new
         self.close_attempted = base.close_attempted
@@ -117,17 +130,17 @@ class RunDraft:
                 raise AttributeError(name)
             table = Table(getattr(self.base, name))
             setattr(self, name, table)
+            self.tables[name] = table
             return table
 
     def touched(self, name: str) -> "Table[Any, Any] | None":
         """The named table if this draft has looked at it."""
-        table: Table[Any, Any] | None = self.__dict__.get(name)
-        return table
+        return self.tables.get(name)
 
     def waiting(self, name: str) -> int:
         """How many entries the named table has."""
-        table = self.__dict__.get(name)
-        return len(table) if table is not None else len(getattr(self.base, name))
+        table = self.tables.get(name)
+        return table.size if table is not None else len(getattr(self.base, name))
 
     def edit_terms(self) -> Terms:
         if not self.terms_changed:
@@ -207,6 +220,14 @@ class RunDraft:
             self.draft.apply(self, event)
         return event
 
+    def write(self, kind: int, event: history.HistoryEvent) -> None:
+        """Like `emit`, for an event that is never buffered and whose attributes are in place."""
+        event.event_type = cast(Any, kind)
+        event.event_time.seconds, event.event_time.nanos = divmod(self.now, SECOND)
+        self._assign(event)
+        self.log.append(event)
+        self.draft.apply(self, event)
+
     def _assign(self, event: history.HistoryEvent) -> None:
         event.event_id = self.run.next_event_id
         self.run.next_event_id += 1
@@ -220,8 +241,8 @@ class RunDraft:
 
     @property
     def has_buffered(self) -> bool:
-        buffer = self.touched("buffer")
-        waiting = len(buffer) if buffer is not None else len(self.base.buffer)
+        buffer = self.tables.get("buffer") if self.tables else None
+        waiting = buffer.size if buffer is not None else len(self.base.buffer)
         return waiting > 0 or bool(self._arrived)
 
     def buffer_exceeds(self, count: int, size: int) -> bool:
@@ -325,8 +346,9 @@ class RunDraft:
         for event in self.events:
             event.task_id = task_id
             task_id += 1
-        for part in self._copied_parts():
-            self._add_row(part)
+        if self.copied:
+            for part in self._copied_parts():
+                self._add_row(part)
         for batch in self.batches():
             self.run.history_bytes += self._add_row(batch)
         return task_id
@@ -346,7 +368,7 @@ class RunDraft:
 
     def _add_row(self, batch: Sequence[history.HistoryEvent]) -> int:
         """The row's size in bytes."""
-        raw = history.History(events=batch).SerializeToString()
+        raw = b"".join([_framed(event.SerializeToString()) for event in batch])
         self.rows.append((batch[0].event_id, batch[-1].event_id, raw))
         return len(raw)
 
@@ -381,11 +403,13 @@ class RunDraft:
         """Something durable changes."""
         if self.events or self.noted or self.is_new:
             return True
-        buffer = self.touched("buffer")
+        buffer = self.tables.get("buffer")
         return buffer is not None and bool(buffer.changes)
 
     def batches(self) -> list[list[history.HistoryEvent]]:
         """The new events, cut into the batches that are stored (and paged) as one row each."""
+        if not self.batch_starts:
+            return [self.events] if self.events else []
         cuts = sorted({0, *self.batch_starts, len(self.events)})
         return [self.events[a:b] for a, b in pairwise(cuts) if b > a]
 
@@ -394,9 +418,8 @@ class RunDraft:
         base.run = self.run
         base.terms = self.terms
         base.close_attempted = self.close_attempted
-        for name in TABLES:
-            table = self.__dict__.get(name)
-            if table is not None and table.changes:
+        for table in self.tables.values():
+            if table.changes:
                 table.fold()
         return base
 

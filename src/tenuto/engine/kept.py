@@ -4,8 +4,9 @@ WFT_COMPLETED stands in history, the markers of later steps are written behind i
 task. History is then what a worker would have left that did everything in one go, and it is durable after every step.
 """
 
-import copy
 from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from tenuto.engine.chain import WorkflowTask
 from tenuto.engine.draft import RunDraft
@@ -18,7 +19,7 @@ class Kept:
     task: WorkflowTask
 
     def apply(self, rd: RunDraft) -> None:
-        rd.run.task = copy.copy(self.task)
+        rd.run.task = replace(self.task)
 
 
 @dataclass(frozen=True, slots=True)

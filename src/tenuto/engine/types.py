@@ -262,6 +262,8 @@ class CompleteWorkflowTask(msgspec.Struct, frozen=True):
     of being followed by another."""
     endpoints: dict[str, str] = {}
     """Nexus endpoints that the commands name and that exist: name -> id."""
+    only_steps: bool = False
+    """``keep``, and there is nothing in the message but markers of steps: the short way may do."""
 
     @property
     def run_id(self) -> str:

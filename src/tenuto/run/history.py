@@ -113,7 +113,7 @@ def cut(
 
 
 def _is_ours(events: Events, index: int, otherwise: bool) -> bool:
-    """Whether this framework answered the task that was completed at ``index``: an answer is signed when the name changes."""
+    """Whether this framework answered the task that was completed at ``index``: answers are signed when names change."""
     for event in reversed(events[: index + 1]):
         if event.event_type == _TASK_COMPLETED:
             name = event.workflow_task_completed_event_attributes.sdk_metadata.sdk_name

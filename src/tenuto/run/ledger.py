@@ -53,14 +53,16 @@ class Asked:
 
     __slots__ = ("command", "dropped", "event_type", "machine", "patch_id", "source", "taken")
 
-    def __init__(self, event_type: int, machine: Machine, made: command.Command | None) -> None:
+    def __init__(
+        self, event_type: int, machine: Machine, made: command.Command | None, source: Source | None
+    ) -> None:
         self.event_type = event_type
         self.machine = machine
         self.command = made
         self.dropped = False
         self.taken = False
         self.patch_id: str | None = None
-        self.source = _source()
+        self.source = source
 
     def where(self) -> str:
         """``file:line`` of the workflow code that asked."""
@@ -70,13 +72,21 @@ class Asked:
         return f"{code.co_filename}:{line} in {code.co_qualname if hasattr(code, 'co_qualname') else code.co_name}"
 
 
-def _source() -> tuple[CodeType, int] | None:
-    """The innermost frame that is neither ours nor asyncio's."""
-    frame: FrameType | None = sys._getframe(2)
+Source = tuple[CodeType, int]
+_theirs: dict[CodeType, bool] = {}
+"""Whether code is a user's: the same few pieces are met again and again."""
+
+
+def source() -> Source | None:
+    """The place in the innermost frame that is neither ours nor asyncio's."""
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith(_OURS):
-            return frame.f_code, frame.f_lineno
+        code = frame.f_code
+        theirs = _theirs.get(code)
+        if theirs is None:
+            theirs = _theirs[code] = not code.co_filename.startswith(_OURS)
+        if theirs:
+            return code, frame.f_lineno
         frame = frame.f_back
     return None
 
@@ -111,9 +121,11 @@ class Ledger:
         self.withdrawn: list[command.Command] = []
         """Taken before, within the workflow task that still goes on, and not to be sent after all."""
 
-    def ask(self, event_type: int, machine: Machine, made: command.Command | None) -> Asked:
-        """Note a command at the end of the queue."""
-        asked = Asked(event_type, machine, made)
+    def ask(
+        self, event_type: int, machine: Machine, made: command.Command | None, where: Source | None = None
+    ) -> Asked:
+        """Note a command at the end of the queue. ``where`` it was asked for, if that was not just now."""
+        asked = Asked(event_type, machine, made, where or source())
         self.queue.append(asked)
         if made is not None:
             self.unsent.append(asked)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.run.activity import RunActivityHandle, await_resolution
 from tenuto.run.core import SECOND, mark
-from tenuto.run.ledger import Asked, nondeterminism
+from tenuto.run.ledger import Asked, nondeterminism, source
 from tenuto.run.types import LocalActivityResult, LocalActivityStart
-from tenuto.wire import common, enums_command, enums_event, enums_workflow, failure
+from tenuto.wire import command, common, enums_command, enums_event, enums_workflow, failure
 from tenuto.workflow.enums import ActivityCancellationType
 from tenuto.workflow.event_groups import captured
 
 if TYPE_CHECKING:
     from tenuto.run.core import Core
-    from tenuto.wire import command, history
+    from tenuto.wire import history
     from tenuto.workflow.handles import ActivityHandle
     from tenuto.workflow.interception import StartLocalActivityInput
 
@@ -25,6 +25,19 @@ _quoted = json.encoder.encode_basestring_ascii
 MARKER_NAME = "core_local_activity"
 _CANCELLED_AT_ONCE = "Activity cancelled"
 _DEFAULT_THRESHOLD_NS = 60 * SECOND
+_MARKER_RECORDED = enums_event.EVENT_TYPE_MARKER_RECORDED
+
+
+def _form() -> command.Command:
+    """A marker with all that is the same in each."""
+    made = command.Command(command_type=enums_command.COMMAND_TYPE_RECORD_MARKER)
+    attributes = made.record_marker_command_attributes
+    attributes.marker_name = MARKER_NAME
+    attributes.details["data"].payloads.add().metadata["encoding"] = b"json/plain"
+    return made
+
+
+_FORM = _form()
 
 
 @dataclass(slots=True)
@@ -96,6 +109,7 @@ class LocalActivityMachine:
         "original_schedule_at",
         "resolved",
         "seq",
+        "source",
         "wanted",
         "written",
     )
@@ -121,6 +135,7 @@ class LocalActivityMachine:
         self.cancel_sent = False
         self.asked: Asked | None = None
         self.written = False
+        self.source = source()
         core.locals[self.seq] = self
 
     def start(self) -> LocalActivityStart:
@@ -157,7 +172,7 @@ class LocalActivityMachine:
                 f" but the code asked for {self.activity_type!r}"
             )
         core.now_ns = max(core.now_ns, marker.complete_at)
-        self.asked = core.ledger.ask(enums_event.EVENT_TYPE_MARKER_RECORDED, self, None)
+        self.asked = core.ledger.ask(_MARKER_RECORDED, self, None, self.source)
         self._end(
             marker.attempt, marker.original_schedule_at, marker.backoff_ns, marker.result, marker.failure
         )
@@ -172,7 +187,7 @@ class LocalActivityMachine:
         if not core.replaying:
             made = command_of(self, result, core.activation_index)
             self.written = True
-        self.asked = core.ledger.ask(enums_event.EVENT_TYPE_MARKER_RECORDED, self, made)
+        self.asked = core.ledger.ask(_MARKER_RECORDED, self, made, self.source)
         self._end(
             result.attempt, result.original_schedule_at, result.backoff_ns, result.result, result.failure
         )
@@ -286,11 +301,9 @@ def _duration(value: Any) -> int:
 
 def command_of(machine: LocalActivityMachine, result: LocalActivityResult, index: int) -> command.Command:
     """The marker that remembers how a local activity ended."""
-    from tenuto.wire import command as commands
-
-    made = commands.Command(command_type=enums_command.COMMAND_TYPE_RECORD_MARKER)
+    made = command.Command()
+    made.CopyFrom(_FORM)
     attributes = made.record_marker_command_attributes
-    attributes.marker_name = MARKER_NAME
     # Written out, because a serializer takes ten times as long, and this is in the way of every step.
     told = (
         f'{{"seq":{machine.seq},"attempt":{result.attempt},"activity_id":{_quoted(machine.activity_id)},'
@@ -298,9 +311,7 @@ def command_of(machine: LocalActivityMachine, result: LocalActivityResult, index
         f'"backoff":{_stamp(result.backoff_ns)},"original_schedule_time":{_stamp(result.original_schedule_at)},'
         f'"activation_index":{index}}}'
     )
-    data = attributes.details["data"].payloads.add()
-    data.metadata["encoding"] = b"json/plain"
-    data.data = told.encode()
+    attributes.details["data"].payloads[0].data = told.encode()
     if result.failure is not None:
         timed_out = result.failure.HasField("timeout_failure_info") and result.backoff_ns is None
         attributes.failure.CopyFrom(machine.wrap(result.failure) if timed_out else result.failure)

@@ -77,13 +77,13 @@ class RunLoop(DeterministicLoop):
         try:
             if begin is not None:
                 begin()
-            ready = self._ready
+            ready, failed = self._ready, self.failed
             while ready:
                 while ready:
                     handle = ready.popleft()
                     if not handle._cancelled:
                         handle._run()
-                        if self.failed():
+                        if failed():
                             return
                 if self.conditions and check_conditions is not None and check_conditions():
                     self._check()

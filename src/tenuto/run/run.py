@@ -31,7 +31,7 @@ from tenuto.workflow.interception import ExecuteWorkflowInput
 if TYPE_CHECKING:
     import asyncio
 
-    from tenuto.run.types import Activation, LocalActivityResult, RunOptions
+    from tenuto.run.types import Activation, LocalActivityResult, LocalActivityStart, RunOptions
     from tenuto.wire import history, protocol, query
     from tenuto.workflow.facts import Info
 
@@ -168,12 +168,13 @@ class Run:
             self.outcome.fail_task(error)
         return self._completion()
 
-    def recorded(self) -> Completion:
-        """What was to be recorded now is in history, and the workflow task goes on: nothing of the code's runs here."""
+    def recorded(self) -> list[LocalActivityStart]:
+        """What was to be recorded now is in history, and the workflow task goes on: nothing of the code's runs here. Returns
+        the local activities to begin now, at least one."""
         core = self.core
         core.unsent_steps = False
         begun, core.local_starts = core.local_starts, []
-        return Completion(local_activities=begun, waits_for_local_activities=bool(core.locals))
+        return begun
 
     def query(self, asked: query.WorkflowQuery, query_id: str = "") -> QueryAnswer:
         """Answer a question about the present state, changing nothing."""

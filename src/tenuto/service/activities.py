@@ -145,7 +145,7 @@ class Activities:
         key, token = _addressed(call)
         details = request.details if request.HasField("details") else None
         asked: types.Heartbeat | types.LeaveActivityOpen = types.Heartbeat(token, details, request.identity)
-        if call.headers.get(LEFT_OPEN):
+        if call.header(LEFT_OPEN):
             asked = types.LeaveActivityOpen(token)
         reply: types.HeartbeatReply = await self._core.shards.submit(key, asked)
         return ws.RecordActivityTaskHeartbeatResponse(

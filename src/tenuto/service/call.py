@@ -13,15 +13,18 @@ class Call:
     collect: ask only when needed.
     """
 
-    __slots__ = ("_alive", "_headers", "deadline_at", "namespace", "token")
+    __slots__ = ("_alive", "_given", "_headers", "deadline_at", "namespace", "token")
 
     def __init__(
         self,
         deadline_at: int | None = None,
         headers: Callable[[], Mapping[str, str]] | None = None,
         alive: Callable[[], bool] | None = None,
+        given: Mapping[str, str | bytes] | None = None,
     ) -> None:
+        """``given``: all headers, where they are at hand; else ``headers`` collects those with texts."""
         self.deadline_at = deadline_at
+        self._given = given
         self._headers = headers
         self._alive = alive
         self.namespace: KnownNamespace = NO_NAMESPACE
@@ -29,12 +32,19 @@ class Call:
 
     @property
     def headers(self) -> Mapping[str, str]:
+        if self._given is not None:
+            return {name: value for name, value in self._given.items() if isinstance(value, str)}
         return self._headers() if self._headers is not None else {}
+
+    def header(self, name: str) -> str:
+        """One header's text; empty when there is none."""
+        value = self._given.get(name, "") if self._given is not None else self.headers.get(name, "")
+        return value if isinstance(value, str) else ""
 
     @property
     def client_name(self) -> str:
         """What the client calls itself; empty when it does not say."""
-        return self.headers.get("client-name", "")
+        return self.header("client-name")
 
     def alive(self) -> bool:
         """Whether somebody still waits for the answer."""

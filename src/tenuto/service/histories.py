@@ -242,7 +242,7 @@ class Histories:
 
 def _follows_runs(call: Call) -> bool:
     """Whether the client says that it looks for a successor in every kind of closing event."""
-    return "follows-next-run-id" in call.headers.get("supported-features", "").split(",")
+    return "follows-next-run-id" in call.header("supported-features").split(",")
 
 
 def _as_continued(closing: bytes) -> bytes:

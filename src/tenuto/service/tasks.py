@@ -134,12 +134,14 @@ class Tasks:
             raise task_gone()
         validate.length(request.identity, "Identity")
         key = ChainKey(token.namespace_id, token.workflow_id)
-        names_endpoints = self._check_namespaces(request)
-        endpoints = await self._nexus.named_in(request.commands) if names_endpoints else {}
-        message, refused = self._with_types(request, call)
-        completion = types.CompleteWorkflowTask(
-            _engine_token(token), message, refused, _may_keep(request, call), endpoints
-        )
+        keep = _may_keep(request, call)
+        if keep and has_only_steps(request):
+            completion = types.CompleteWorkflowTask(_engine_token(token), request, keep=True, only_steps=True)
+        else:
+            names_endpoints = self._check_namespaces(request)
+            endpoints = await self._nexus.named_in(request.commands) if names_endpoints else {}
+            message, refused = self._with_types(request, call)
+            completion = types.CompleteWorkflowTask(_engine_token(token), message, refused, keep, endpoints)
         reply: types.TaskCompleted = await self._core.shards.submit(key, completion)
         if reply.kept is not None:
             return _kept(key, reply.kept)
@@ -229,7 +231,17 @@ def _engine_token(token: tokens.WorkflowToken) -> types.TaskToken:
 
 def _may_keep(request: ws.RespondWorkflowTaskCompletedRequest, call: Call) -> bool:
     """Whether the worker can go on with a task whose steps are recorded."""
-    return request.force_create_new_workflow_task and call.headers.get(KEEP_HEADER) == "1"
+    return request.force_create_new_workflow_task and call.header(KEEP_HEADER) == "1"
+
+
+def has_only_steps(request: ws.RespondWorkflowTaskCompletedRequest) -> bool:
+    """Whether all that happened is that steps ended: nothing needs to be looked up for such commands."""
+    if request.messages or request.query_results:
+        return False
+    if request.HasField("sdk_metadata") or request.HasField("metering_metadata"):
+        return False
+    kinds: list[int] = [one.command_type for one in request.commands]
+    return bool(kinds) and kinds.count(_RECORD_MARKER) == len(kinds)
 
 
 def _kept(key: ChainKey, token: types.TaskToken) -> ws.RespondWorkflowTaskCompletedResponse:
@@ -250,6 +262,7 @@ def _kept(key: ChainKey, token: types.TaskToken) -> ws.RespondWorkflowTaskComple
     return response
 
 
+_RECORD_MARKER = 9
 _CARRIERS = {
     13: "upsert_workflow_search_attributes_command_attributes",
     10: "continue_as_new_workflow_execution_command_attributes",

@@ -4,7 +4,6 @@ Must never hand out an object that the service keeps, nor let the service keep o
 """
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from tenuto.limits import LIMITS, SECOND
@@ -56,7 +55,7 @@ class LocalTransport:
         copied = type(request).FromString(raw)
         core = self._service.core
         deadline_at = None if timeout is None else core.clock.now() + int(timeout * SECOND)
-        frame = Call(deadline_at, lambda: _texts(headers))
+        frame = Call(deadline_at, given=headers)
         try:
             # What waits, waits until the frame's deadline; nothing else takes longer than a commit.
             answer = await self._answer(route.method, copied, frame)
@@ -107,7 +106,3 @@ def _beside(route: routes.Route) -> Message:
         answer: Message = service_module(routes.HEALTH).HealthCheckResponse(status=_SERVING)
         return answer
     raise RPCError(f"unknown method {route.path}", RPCStatusCode.UNIMPLEMENTED, b"")
-
-
-def _texts(headers: Headers) -> Mapping[str, str]:
-    return {name: value for name, value in headers.items() if isinstance(value, str)}

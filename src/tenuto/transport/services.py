@@ -5,6 +5,7 @@ Must never know how calls travel; `tenuto.transport.connect` finds that out from
 
 import asyncio
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from tenuto import __version__
@@ -56,6 +57,8 @@ class ServiceClient:
         self._rpc_metadata = dict(config.rpc_metadata)
         self._api_key = config.api_key
         self._headers: dict[str, dict[str, str | bytes]] = {}
+        self._fixed: dict[int, tuple[Headers, dict[str, str | bytes], dict[str, str | bytes]]] = {}
+        """Headers that never change, by identity: with what they were merged, and the outcome."""
         self._capabilities: workflowservice.GetSystemInfoResponse.Capabilities | None = None
         _check(self._rpc_metadata)
         self.workflow_service = WorkflowService(self)
@@ -207,6 +210,13 @@ class ServiceClient:
             ready = self._headers[namespace] = self._ready_headers(namespace)
         if not metadata:
             return ready
+        if type(metadata) is MappingProxyType:
+            # Nobody changes these: they are checked and merged once.
+            known = self._fixed.get(id(metadata))
+            if known is None or known[0] is not metadata or known[1] is not ready:
+                _check(metadata)
+                known = self._fixed[id(metadata)] = (metadata, ready, {**ready, **metadata})
+            return known[2]
         _check(metadata)
         return {**ready, **{name.lower(): value for name, value in metadata.items()}}
 

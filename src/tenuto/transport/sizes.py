@@ -6,6 +6,7 @@ and texts for people do not count. This file must never read what is in a field,
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,6 +59,16 @@ class Limits:
 
     payloads: int = 0
     memo: int = 0
+    least: int = dataclasses.field(init=False, default=0)
+    """The smaller of those that were said."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "least", _least(self.payloads, self.memo))
+
+
+def _least(*sizes: int) -> int:
+    """The smallest that is positive; 0 when none is."""
+    return min((size for size in sizes if size > 0), default=0)
 
 
 NO_LIMITS = Limits()
@@ -145,8 +156,8 @@ def _measure(message: Any, plan: _Plan, path: str) -> Iterator[Measured]:
 
 def beyond(message: Message, limits: Limits) -> Measured | None:
     """The first field of ``message`` that a service with ``limits`` would refuse."""
-    least = _least(limits.payloads, limits.memo)
-    if not least or not _plan_of(message.DESCRIPTOR) or message.ByteSize() <= least:
+    least = limits.least
+    if not least or message.ByteSize() <= least or not _plan_of(message.DESCRIPTOR):
         return None
     for each in measure(message):
         limit = limits.memo if each.is_memo else limits.payloads
@@ -174,7 +185,7 @@ class Warner:
 
     def look(self, method: str, request: Message) -> None:
         """Look at what is about to be sent."""
-        if not self._least or not _plan_of(request.DESCRIPTOR) or request.ByteSize() <= self._least:
+        if not self._least or request.ByteSize() <= self._least or not _plan_of(request.DESCRIPTOR):
             return
         for each in measure(request):
             limit = self._limits.memo if each.is_memo else self._limits.payloads
@@ -189,8 +200,3 @@ class Warner:
                     each.size,
                     limit,
                 )
-
-
-def _least(*sizes: int) -> int:
-    """The smallest that is positive; 0 when none is."""
-    return min((size for size in sizes if size > 0), default=0)

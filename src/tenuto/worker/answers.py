@@ -86,25 +86,33 @@ class Forms:
             self._sticky = taskqueue.StickyExecutionAttributes(
                 worker_task_queue=queue, schedule_to_start_timeout=timeout
             )
+        self._last = ws.RespondWorkflowTaskCompletedRequest(
+            worker_version_stamp=self._stamp,
+            deployment_options=self._deployment,
+            namespace=namespace,
+            identity=identity,
+        )
+        self._last.capabilities.discard_speculative_workflow_task_with_events = True
+        self._next = ws.RespondWorkflowTaskCompletedRequest(
+            sticky_attributes=self._sticky, return_new_workflow_task=self._sticky is not None
+        )
+        self._next.MergeFrom(self._last)
 
     def completed(
         self, token: bytes, answer: Answer, *, and_go_on: bool, name: bool
     ) -> ws.RespondWorkflowTaskCompletedRequest:
         """``and_go_on``: ask for another workflow task at once. ``name``: say which framework works here."""
-        request = ws.RespondWorkflowTaskCompletedRequest(
-            task_token=token,
-            commands=answer.commands,
-            sticky_attributes=self._sticky if not answer.closed else None,
-            return_new_workflow_task=and_go_on or (self._sticky is not None and not answer.closed),
-            force_create_new_workflow_task=and_go_on,
-            worker_version_stamp=self._stamp,
-            messages=answer.messages,
-            versioning_behavior=answer.versioning_behavior if self._versioned else 0,  # type: ignore[arg-type]
-            deployment_options=self._deployment,
-            namespace=self._namespace,
-            identity=self._identity,
-        )
-        request.capabilities.discard_speculative_workflow_task_with_events = True
+        request = ws.RespondWorkflowTaskCompletedRequest()
+        # Most of it is the same every time; this is in the way of every step.
+        request.CopyFrom(self._last if answer.closed else self._next)
+        request.task_token = token
+        request.commands.extend(answer.commands)
+        if answer.messages:
+            request.messages.extend(answer.messages)
+        if and_go_on:
+            request.force_create_new_workflow_task = request.return_new_workflow_task = True
+        if self._versioned:
+            request.versioning_behavior = answer.versioning_behavior  # type: ignore[assignment]
         if answer.core_flags:
             request.sdk_metadata.core_used_flags.extend(answer.core_flags)
         if answer.lang_flags:

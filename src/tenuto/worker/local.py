@@ -87,6 +87,9 @@ class Locals:
         self._series: dict[int, _Series] = {}
         self._done: list[LocalActivityResult] = []
         self._news: asyncio.Future[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        """Ends the wait for news, whichever it is."""
+        self._until = 0.0
         self.retries = 0
         """Attempts that were not the first of theirs, since somebody last set it to 0."""
 
@@ -109,22 +112,33 @@ class Locals:
         """Stop all; nothing is told any more."""
         for series in self._series.values():
             series.task.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         self._series.clear()
         self._done.clear()
 
-    async def ended(self, timeout: float) -> list[LocalActivityResult]:
-        """What has ended since asked last, in order; waits up to ``timeout`` seconds for the first."""
-        if not self._done and timeout > 0:
-            loop = asyncio.get_running_loop()
-            news = self._news = loop.create_future()
-            alarm = loop.call_later(timeout, _settle, news)
+    async def ended(self, until: float) -> list[LocalActivityResult]:
+        """What has ended since asked last, in order; waits for the first until the loop's time is ``until``."""
+        loop = asyncio.get_running_loop()
+        if not self._done and loop.time() < until:
+            self._news = loop.create_future()
+            # Waits follow upon each other closely, and end together: when their workflow task must be answered.
+            if self._alarm is None or self._until != until:
+                if self._alarm is not None:
+                    self._alarm.cancel()
+                self._until, self._alarm = until, loop.call_at(until, self._wake)
             try:
-                await news
+                await self._news
             finally:
-                alarm.cancel()
                 self._news = None
         done, self._done = self._done, []
         return done
+
+    def _wake(self) -> None:
+        self._alarm = None
+        if self._news is not None:
+            _settle(self._news)
 
     def _ended(self, result: LocalActivityResult) -> None:
         if self._series.pop(result.seq, None) is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, cast
 
 from tenuto.run.types import QueryAnswer, TaskFailure
@@ -32,7 +33,7 @@ _MARK = {"__temporal_error_identifier": "WorkflowTaskFailure"}
 """Lets log handlers tell these lines from others."""
 
 _UNHANDLED = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
-_KEEP = {KEEP_HEADER: "1"}
+_KEEP = MappingProxyType({KEEP_HEADER: "1"})
 _PAYLOADS_TOO_LARGE = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_PAYLOADS_TOO_LARGE
 _TOO_LARGE = enums_failed.WORKFLOW_TASK_FAILED_CAUSE_GRPC_MESSAGE_TOO_LARGE
 

@@ -21,7 +21,7 @@ from tenuto.clock import WallClock
 from tenuto.exceptions import ApplicationError, FailureError
 from tenuto.run.history import SDK_NAME, HistoryGap, answered, check_ids, cut
 from tenuto.run.run import Run
-from tenuto.run.types import Activation, Completion, QueryAnswer, TaskFailure
+from tenuto.run.types import Activation, Completion, LocalActivityStart, QueryAnswer, TaskFailure
 from tenuto.transport.errors import RPCError
 from tenuto.wire import command, enums_command, enums_failed
 from tenuto.wire import workflowservice as ws
@@ -344,12 +344,12 @@ class Runs:
                 if following is None or not _is_kept(task, following):
                     return following
                 task.task_token = following.task_token
-                answer, busy, completion = Answer(), 0.0, cached.run.recorded()
-                continue
-            if not completion.waits_for_local_activities:
+                answer, busy = Answer(), 0.0
+                self._begin(cached, cached.run.recorded())
+            elif not completion.waits_for_local_activities:
                 return await self._complete(task, cached, answer, busy)
             assert cached.locals is not None
-            ended = await cached.locals.ended(heartbeat_at - loop.time())
+            ended = await cached.locals.ended(heartbeat_at)
             if not ended:
                 return await self._complete(task, cached, answer, busy, go_on=True)
             busy -= loop.time()
@@ -365,18 +365,21 @@ class Runs:
 
     def _take(self, cached: Cached, answer: Answer, completion: Completion) -> None:
         answer.take(completion)
-        local = cached.locals
         if completion.local_activities:
-            for start in completion.local_activities:
-                self._must_know(start.activity_type)
-            if local is None:
-                local = cached.locals = self._locals(cached)
-            for start in completion.local_activities:
-                local.start(start)
+            self._begin(cached, completion.local_activities)
+        local = cached.locals
         if local is not None:
             for seq in completion.cancelled_local_activities:
                 local.cancel(seq)
             answer.retried_locally, local.retries = answer.retried_locally + local.retries, 0
+
+    def _begin(self, cached: Cached, starts: Sequence[LocalActivityStart]) -> None:
+        for start in starts:
+            self._must_know(start.activity_type)
+        if cached.locals is None:
+            cached.locals = self._locals(cached)
+        for start in starts:
+            cached.locals.start(start)
 
     def _must_know(self, activity_type: str) -> None:
         """No other worker runs a local activity of this run: it is better that the workflow task fails, which others can
