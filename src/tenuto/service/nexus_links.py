@@ -34,7 +34,14 @@ def from_nexus(link: nexus.Link) -> common.Link | None:
     """None for a link that leads elsewhere, or that cannot be read."""
     if link.type != EVENT_LINK:
         return None
-    url = urlsplit(link.url)
+    try:
+        return _read(link.url)
+    except ValueError:
+        return None
+
+
+def _read(text: str) -> common.Link | None:
+    url = urlsplit(text)
     found = _PATH.fullmatch(url.path)
     if url.scheme != "temporal" or found is None:
         return None
@@ -48,8 +55,6 @@ def from_nexus(link: nexus.Link) -> common.Link | None:
     match said.get("referenceType"):
         case "EventReference":
             event.event_ref.event_type = number  # type: ignore[assignment]
-            if not said.get("eventID", "0").isdecimal():
-                return None
             event.event_ref.event_id = int(said.get("eventID", "0"))
         case "RequestIdReference":
             event.request_id_ref.event_type = number  # type: ignore[assignment]
