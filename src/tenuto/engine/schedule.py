@@ -106,7 +106,7 @@ def create(draft: Draft, request: CreateSchedule) -> None:
         limited=state.limited_actions,
         remaining=state.remaining_actions,
     )
-    desk = Desk.fresh(rd, _plan(message.schedule, request.template), progress)
+    desk = Desk(rd, (_plan(message.schedule, request.template), progress))
     _patch(desk, message.initial_patch)
     _advance(desk)
 
@@ -166,7 +166,7 @@ def describe(draft: Draft, request: DescribeSchedule) -> None:
     reply = ws.DescribeScheduleResponse(
         schedule=schedule.Schedule.FromString(desk.plan.schedule),
         info=schedule_view.info(
-            progress, desk.actions(), len(desk.waiting()), desk.times, desk.seed, draft.now
+            progress, desk.actions(), desk.waiting_count, desk.times, desk.seed, draft.now
         ),
         conflict_token=token_bytes(progress.token),
     )
@@ -329,7 +329,7 @@ def _take_times(desk: Desk) -> bool:
 
 def _take_backfills(desk: Desk) -> bool:
     """A part of the oldest backfill; they must leave room for what comes by the clock."""
-    room = min(BACKFILL_BATCH, BUFFER // 2 - len(desk.waiting()))
+    room = min(BACKFILL_BATCH, BUFFER // 2 - desk.waiting_count)
     backfills = desk.backfills()
     for name, one in backfills:
         after_at = one.after_at
@@ -344,12 +344,12 @@ def _take_backfills(desk: Desk) -> bool:
             continue
         desk.replace(name, Backfill(after_at, one.until_at, one.overlap))
         # With a full buffer the end of a workflow will go on with it.
-        return len(desk.waiting()) < BUFFER // 2 or not _running(desk)
+        return desk.waiting_count < BUFFER // 2 or not _running(desk)
     return False
 
 
 def _wait(desk: Desk, one: Waiting) -> None:
-    if len(desk.waiting()) >= BUFFER:
+    if desk.waiting_count >= BUFFER:
         desk.progress.dropped += 1
     else:
         desk.add("b", one)

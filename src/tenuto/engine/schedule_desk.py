@@ -4,7 +4,7 @@ What changes by rule lives in `schedule`; here is only how parts are read, chang
 """
 
 import copy
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from tenuto.engine import schedule_view
 from tenuto.engine.chain import Timer
@@ -27,8 +27,6 @@ from tenuto.engine.schedule_state import (
     Waiting,
     part_name,
 )
-
-P = TypeVar("P")
 
 
 class Written:
@@ -65,23 +63,19 @@ class Written:
 class Desk:
     """The parts of one schedule, free to be changed, until `close` writes them."""
 
-    def __init__(self, rd: RunDraft) -> None:
+    def __init__(self, rd: RunDraft, made: tuple[Plan, Progress] | None = None) -> None:
+        """``made``: of a schedule that is just being made."""
         self.rd = rd
         self.draft = rd.draft
         self.now = rd.now
         self._changes: dict[str, Part | None] = {}
-        plan, progress = self._part(PLAN), self._part(PROGRESS)
-        self.plan = cast(Plan, plan)
-        self.progress: Progress = copy.copy(cast(Progress, progress))
-
-    @classmethod
-    def fresh(cls, rd: RunDraft, plan: Plan, progress: Progress) -> "Desk":
-        """Of a schedule that is just being made."""
-        desk = cls.__new__(cls)
-        desk.rd, desk.draft, desk.now = rd, rd.draft, rd.now
-        desk._changes = {PLAN: plan}
-        desk.plan, desk.progress = plan, progress
-        return desk
+        self._tables: dict[str, dict[str, Any]] = {}
+        if made is not None:
+            self.plan, self.progress = made
+            self._changes[PLAN] = self.plan
+        else:
+            self.plan = cast(Plan, rd.schedule[PLAN])
+            self.progress = copy.copy(cast(Progress, rd.schedule[PROGRESS]))
 
     @property
     def schedule_id(self) -> str:
@@ -97,16 +91,14 @@ class Desk:
 
     # ---- parts --------------------------------------------------------------------------------------------------------
 
-    def _part(self, name: str) -> Part | None:
-        if name in self._changes:
-            return self._changes[name]
-        return self.rd.schedule.get(name)
-
-    def _all(self, letter: str) -> list[tuple[str, Any]]:
-        prefix = f"{letter}/"
-        names = {name for name in list(self.rd.schedule.keys()) if name.startswith(prefix)}
-        names |= {name for name in self._changes if name.startswith(prefix)}
-        return [(name, part) for name in sorted(names) if (part := self._part(name)) is not None]
+    def _table(self, letter: str) -> dict[str, Any]:
+        """All parts of a kind by name, in the order in which they came."""
+        table = self._tables.get(letter)
+        if table is None:
+            parts, prefix = self.rd.schedule, f"{letter}/"
+            names = sorted(name for name in list(parts.keys()) if name.startswith(prefix))
+            table = self._tables[letter] = {name: parts[name] for name in names}
+        return table
 
     def replan(self, plan: Plan) -> None:
         self.plan = plan
@@ -114,39 +106,52 @@ class Desk:
 
     @property
     def carry(self) -> Carry:
-        return cast(Carry, self._part(CARRY) or Carry())
+        return cast(Carry, self._changes.get(CARRY) or self.rd.schedule.get(CARRY) or Carry())
 
     @carry.setter
     def carry(self, value: Carry) -> None:
         self._changes[CARRY] = value
 
+    @property
+    def waiting_count(self) -> int:
+        return len(self._table("b"))
+
     def waiting(self) -> list[tuple[str, Waiting]]:
-        return self._all("b")
+        return list(self._table("b").items())
 
     def backfills(self) -> list[tuple[str, Backfill]]:
-        return self._all("f")
+        return list(self._table("f").items())
 
     def actions(self) -> list[Action]:
-        return [part for _, part in self._all("a")]
+        return list(self._table("a").values())
 
     def action(self, number: int) -> Action | None:
-        return cast(Action | None, self._part(part_name("a", number)))
+        return self._table("a").get(part_name("a", number))
 
     def number(self) -> int:
         self.progress.sequence += 1
         return self.progress.sequence
 
     def add(self, letter: str, part: Part) -> None:
-        self._changes[part_name(letter, self.number())] = part
+        self.replace(part_name(letter, self.number()), part)
 
     def keep(self, action: Action) -> None:
-        self._changes[part_name("a", action.number)] = action
+        self.replace(part_name("a", action.number), action)
 
     def forget(self, action: Action) -> None:
-        self._changes[part_name("a", action.number)] = None
+        self.replace(part_name("a", action.number), None)
 
     def replace(self, name: str, part: Part | None) -> None:
-        self._changes[name] = part
+        """Give the part of that name, which begins with its kind's letter, another value; None: it is gone."""
+        table = self._table(name[0])
+        if part is None:
+            table.pop(name, None)
+        else:
+            table[name] = part
+        if part is None and name not in self.rd.schedule:
+            self._changes.pop(name, None)  # it came and went
+        else:
+            self._changes[name] = part
 
     # ---- the end ------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from tenuto.limits import SECOND
 from tenuto.wire import schedule
 
 LAST_YEAR = 2100
-EXCLUSIONS = 50_000
+EXCLUSIONS = 10_000
 """After so many excluded times in a row a spec is taken to have no more."""
 MILLISECOND = SECOND // 1000
 _ALL_SECONDS = frozenset(range(60))
