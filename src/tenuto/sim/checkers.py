@@ -270,6 +270,7 @@ def encoded(chain: Any) -> tuple[bytes, dict[str, bytes]]:
         ("t", state.timers),
         ("c", state.children),
         ("e", state.externals),
+        ("n", state.nexus),
         ("u", state.updates),
         ("o", chain.out),
         ("z", state.schedule),

@@ -16,6 +16,7 @@ from tenuto.client import (
     WorkflowHandle,
     WorkflowUpdateFailedError,
 )
+from tenuto.sim import nexus_errands
 from tenuto.sim.checkers import Checker, Report
 from tenuto.sim.chronicle import Chronicle, News
 from tenuto.sim.errands import (
@@ -34,6 +35,7 @@ from tenuto.sim.options import Options
 from tenuto.sim.weather import BrokenPromise, Faults, Setting, play
 from tenuto.sim.world import Outcome as Played
 from tenuto.transport.errors import RPCError, RPCStatusCode
+from tenuto.worker.config import WorkerConfig
 
 RESULTS = "errands end as planned"
 MESSAGES = "messages arrive once and in order"
@@ -41,6 +43,7 @@ OUTCOMES = "an update has one outcome"
 QUERIES = "queries see what was told before"
 EFFECTS = "things are done as often as they may"
 ERRANDS = (4, 9)
+QUEUE = "default"
 
 
 class DurableBefore(Checker):
@@ -76,6 +79,7 @@ class Customers:
     """Everybody who uses the service. ``scenario`` is the storm's."""
 
     def __init__(self, seed: int) -> None:
+        self._seed = seed
         self._chance = Random(f"customers {seed}")
         self.notes = Notebook()
         self.plans: list[Plan] = []
@@ -84,6 +88,10 @@ class Customers:
         chance = self._chance
         plans = [draw(chance, f"e{number}") for number in range(chance.randint(*ERRANDS))]
         seeds = [Random(chance.random()) for _ in plans]
+        if nexus_errands.knows_nexus(self._seed):
+            for plan in plans:
+                plan.moves[:] = nexus_errands.draw(self._seed, plan.name, plan.moves)
+            await nexus_errands.prepare(client, QUEUE)
         async with asyncio.TaskGroup() as group:
             for plan, own in zip(plans, seeds, strict=True):
                 group.create_task(_Customer(client, plan, own, self.notes).run())
@@ -267,15 +275,20 @@ def simulate(
     customers = Customers(seed)
     token = notebook.set(customers.notes)
     try:
-        return play(seed, _setting(customers), options, only, on_trace)
+        return play(seed, _setting(customers, seed), options, only, on_trace)
     finally:
         notebook.reset(token)
 
 
-def _setting(customers: Customers) -> Setting:
+def _setting(customers: Customers, seed: int) -> Setting:
     def durable(chronicle: Chronicle, report: Report) -> Checker:
         return DurableBefore(chronicle, report, customers.notes)
 
+    worker = WorkerConfig()
+    if nexus_errands.knows_nexus(seed):
+        from tenuto.sim.nexus_shop import Shop
+
+        worker = WorkerConfig(nexus_service_handlers=[Shop()])
     return Setting(
         workflows=WORKFLOWS,
         activities=ACTIVITIES,
@@ -285,5 +298,7 @@ def _setting(customers: Customers) -> Setting:
         patience=timedelta(minutes=40),
         checkers=(durable,),
         must_end=True,
+        task_queue=QUEUE,
+        worker=worker,
         surroundings=((notebook, customers.notes),),
     )

@@ -15,6 +15,7 @@ from typing import Any
 from tenuto import ApplicationError, activity, workflow
 from tenuto.common import RetryPolicy
 from tenuto.exceptions import ActivityError, ChildWorkflowError, is_cancelled_exception
+from tenuto.sim import nexus_errands
 
 STEP_LIMIT = timedelta(seconds=60)
 ONCE = RetryPolicy(maximum_attempts=1)
@@ -235,7 +236,10 @@ class Errand:
         return result
 
     async def move(self, plan: Plan, key: str, kind: str) -> None:
-        self.say(plan, await getattr(self, f"move_{kind}")(plan, key))
+        if kind in nexus_errands.MOVES:
+            self.say(plan, await nexus_errands.call(kind, key))
+        else:
+            self.say(plan, await getattr(self, f"move_{kind}")(plan, key))
 
     async def move_act(self, plan: Plan, key: str) -> str:
         return await self.remote(act, key)
@@ -392,7 +396,7 @@ async def failing_errand(key: str) -> None:
     raise ApplicationError("as planned", type="Planned")
 
 
-WORKFLOWS: list[Any] = [Errand, small_errand, listener, failing_errand]
+WORKFLOWS: list[Any] = [Errand, small_errand, listener, failing_errand, nexus_errands.long_errand]
 ACTIVITIES: list[Any] = [act, act_in_thread, stumble, dawdle, tick, tock, long_step, local_stumble]
 MOVES = (
     "act",
@@ -473,4 +477,4 @@ def _wanted(key: str, kind: str) -> str:
         "fail": "failed ApplicationError",
         "anew": "anew",
     }
-    return fixed.get(kind, key)
+    return nexus_errands.wanted(kind, key) if kind in nexus_errands.MOVES else fixed.get(kind, key)
