@@ -95,7 +95,7 @@ def test_a_function_may_choose_the_bucket() -> None:
 
 
 def test_what_is_too_large_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_payload_size is 100"):
+    with pytest.raises(ValueError, match="max_payload_size of 100 bytes"):
         stored(S3StorageDriver(Buckets(), "b", max_payload_size=100), NOWHERE, "x" * 200)
     with pytest.raises(ValueError, match="greater than zero"):
         S3StorageDriver(Buckets(), "b", max_payload_size=0)
@@ -112,8 +112,16 @@ def test_what_was_changed_or_is_lost_is_told_with_its_place() -> None:
     with pytest.raises(RuntimeError, match="retrieve failed") as lost:
         asyncio.run(driver.retrieve(BACK, [StorageDriverClaim(claim)]))
     assert isinstance(lost.value.__cause__, KeyError)
-    with pytest.raises(ValueError, match="is no claim"):
-        asyncio.run(driver.retrieve(BACK, [StorageDriverClaim({"bucket": "b", "key": "k"})]))
+
+
+def test_a_claim_without_a_hash_that_is_known_is_refused() -> None:
+    driver = S3StorageDriver(Buckets(), "b")
+    [claim] = stored(driver, NOWHERE, "one")
+    place = {"bucket": claim["bucket"], "key": claim["key"]}
+    with pytest.raises(ValueError, match="missing required content hash"):
+        asyncio.run(driver.retrieve(BACK, [StorageDriverClaim(place)]))
+    with pytest.raises(ValueError, match="expected sha256, got md5"):
+        asyncio.run(driver.retrieve(BACK, [StorageDriverClaim({**claim, "hash_algorithm": "md5"})]))
 
 
 def test_one_failure_withdraws_the_others() -> None:

@@ -127,7 +127,7 @@ class WorkflowStreamClient:
         workflow_id = activity.info().workflow_id
         if workflow_id is None:
             raise RuntimeError(
-                "from_within_activity requires an activity scheduled by a workflow, and no workflow asked for this one: "
+                "from_within_activity requires an activity scheduled by a workflow, and this one has no parent workflow: "
                 "use WorkflowStreamClient.create(activity.client(), workflow_id)"
             )
         return cls.create(

@@ -28,7 +28,7 @@ class Topics:
         kind = Any if kind is None else kind
         if kind is common.Payload:
             raise RuntimeError(
-                f"Topic {name!r} cannot have the type Payload, because nothing is decoded to one: leave the type out. "
+                f"Topic {name!r} cannot be bound to type=Payload, because nothing is decoded to one: leave the type out. "
                 "Payloads may be published under any type, and are read with result_type=RawValue"
             )
         bound = self._types.setdefault(name, kind)

@@ -83,7 +83,9 @@ class S3StorageDriver(StorageDriver):
         bucket = self._bucket(context, payload) if callable(self._bucket) else self._bucket
         text = payload.SerializeToString(deterministic=True)
         if len(text) > self._most:
-            raise ValueError(f"a payload has {len(text)} bytes, and max_payload_size is {self._most}")
+            raise ValueError(
+                f"Payload size {len(text)} bytes exceeds the configured max_payload_size of {self._most} bytes"
+            )
         digest = hashlib.sha256(text).hexdigest()
         key = _key(context, digest)
         try:
@@ -97,18 +99,23 @@ class S3StorageDriver(StorageDriver):
 
     async def _retrieve(self, claim: StorageDriverClaim) -> common.Payload:
         said = claim.claim_data
-        bucket, key, digest = said.get("bucket"), said.get("key"), said.get("hash_value")
-        if not bucket or not key or not digest or said.get("hash_algorithm") != "sha256":
-            raise ValueError(f"{dict(said)} is no claim of an S3StorageDriver with a sha256 hash")
+        bucket, key = said.get("bucket", ""), said.get("key", "")
+        about = self._about(bucket, key)
         try:
             text = await self._client.get_object(bucket=bucket, key=key)
         except Exception as error:
-            raise RuntimeError(f"S3StorageDriver retrieve failed [{self._about(bucket, key)}]") from error
+            raise RuntimeError(f"S3StorageDriver retrieve failed [{about}]") from error
+        how, digest = said.get("hash_algorithm"), said.get("hash_value")
+        if not how or not digest:
+            raise ValueError(f"S3StorageDriver claim is missing required content hash information [{about}]")
+        if how != "sha256":
+            raise ValueError(
+                f"S3StorageDriver unsupported hash algorithm [{about}]: expected sha256, got {how}"
+            )
         found = hashlib.sha256(text).hexdigest()
         if found != digest:
             raise ValueError(
-                f"S3StorageDriver integrity check failed [{self._about(bucket, key)}]: "
-                f"expected sha256:{digest}, got sha256:{found}"
+                f"S3StorageDriver integrity check failed [{about}]: expected sha256:{digest}, got sha256:{found}"
             )
         return common.Payload.FromString(text)
 
