@@ -21,7 +21,7 @@ DONE = NexusAnswer(Outcome.SUCCEEDED, RESULT)
 GOES_ON = NexusAnswer(Outcome.STARTED, token="token")
 
 
-def schedule(operation: str = "buy", **fields: Any) -> wire_command.Command:
+def schedule(operation: Any = "buy", **fields: Any) -> wire_command.Command:
     made = wire_command.Command(command_type=17)  # type: ignore[arg-type]
     given = {"endpoint": "shop", "service": "Shop", "operation": operation, "input": RESULT, **fields}
     for name in ("schedule_to_close_timeout", "schedule_to_start_timeout", "start_to_close_timeout"):
@@ -242,7 +242,7 @@ def test_what_is_not_there_cannot_be_cancelled() -> None:
     ],
 )
 def test_an_operation_runs_out_of_time(timeouts: dict[str, int], started: bool, kind: int) -> None:
-    world = asked(schedule(**timeouts))
+    world = asked(schedule("buy", **timeouts))
     if started:
         answer(world, GOES_ON)
     world.pass_time(5 * SECOND - 1)

@@ -6,7 +6,7 @@ import pytest
 
 from tenuto.engine import types
 from tenuto.engine.chain import Out, Outgoing
-from tenuto.engine.nexus_callback import URL, Caller, decode_token, encode_token
+from tenuto.engine.nexus_token import URL, Caller, decode_token, encode_token
 from tenuto.engine.nexus_types import CompleteNexus, Outcome
 from tenuto.engine.outgoing import to_request
 from tenuto.engine.types import Reason, Rejected

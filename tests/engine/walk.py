@@ -9,7 +9,7 @@ from typing import Any
 
 from tenuto.engine import agenda, types
 from tenuto.engine.chain import Out, ParentLink, RootLink
-from tenuto.engine.nexus_callback import TOKEN_HEADER, URL, Caller, encode_token
+from tenuto.engine.nexus_token import TOKEN_HEADER, URL, Caller, encode_token
 from tenuto.engine.nexus_types import CompleteNexus, Outcome, is_for_handler
 from tenuto.limits import HOUR, SECOND
 from tenuto.wire import activity as wire_activity

@@ -71,6 +71,8 @@ NARROW: dict[tuple[str, str], set[str]] = {
         "tenuto.engine.retry",
         "tenuto.engine.options",
         "tenuto.engine.schedule_spec",
+        "tenuto.engine.nexus_token",
+        "tenuto.engine.nexus_types",
         "tenuto.engine.schedule_state",
         "tenuto.engine.schedule_text",
     },

@@ -5,8 +5,6 @@ from the close of the chain's last run until the caller has answered. Other addr
 before they come here.
 """
 
-import base64
-import binascii
 import copy
 from dataclasses import dataclass
 
@@ -18,12 +16,11 @@ from tenuto.engine.chain import Out, Outgoing, Terms
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.nexus import plain_failure
 from tenuto.engine.nexus_state import FAILED, SENT, STANDBY, SUCCEEDED, CallbackState
+from tenuto.engine.nexus_token import TOKEN_HEADER, decode_token
 from tenuto.engine.nexus_types import CompleteNexus, NexusParcel, Outcome
 from tenuto.engine.types import Delivered, Reason, Rejected
 from tenuto.wire import common, failure, history
 
-URL = "temporal://system"
-TOKEN_HEADER = "temporal-callback-token"
 OPERATION_HEADER = "nexus-operation-token"
 """Where a handler's framework says by which token the caller shall know the operation, should it end before it began."""
 _KINDS = {
@@ -32,36 +29,6 @@ _KINDS = {
     Reason.DENIED: "UNAUTHORIZED",
     Reason.UNIMPLEMENTED: "NOT_IMPLEMENTED",
 }
-
-
-class Caller(msgspec.Struct, frozen=True, array_like=True):
-    """What a callback's token says."""
-
-    namespace_id: str
-    workflow_id: str
-    run_id: str
-    scheduled_id: int
-    request_id: str
-
-
-class _Envelope(msgspec.Struct, frozen=True):
-    v: int
-    d: str
-
-
-def encode_token(caller: Caller) -> str:
-    packed = base64.b64encode(msgspec.msgpack.encode(caller)).decode()
-    return msgspec.json.encode(_Envelope(1, packed)).decode()
-
-
-def decode_token(text: str) -> Caller | None:
-    """None for what is no token."""
-    try:
-        envelope = msgspec.json.decode(text, type=_Envelope)
-        return msgspec.msgpack.decode(base64.b64decode(envelope.d, validate=True), type=Caller)
-    except (msgspec.MsgspecError, binascii.Error, UnicodeError, ValueError):
-        return None
-
 
 # ---- the chain that closes ---------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from tenuto.engine.chain import Outgoing
+from tenuto.engine.chain import Outgoing as Outgoing
 from tenuto.wire import common, failure
 
 

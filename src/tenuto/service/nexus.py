@@ -8,9 +8,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from tenuto.engine.chain import Outgoing
-from tenuto.engine.nexus_callback import TOKEN_HEADER, URL, Caller, encode_token
-from tenuto.engine.nexus_types import AskNexus, NexusAnswer, NexusHandout
+from tenuto.engine.nexus_token import TOKEN_HEADER, URL, Caller, encode_token
+from tenuto.engine.nexus_types import AskNexus, NexusAnswer, NexusHandout, Outgoing
 from tenuto.engine.types import Reason, Rejected
 from tenuto.limits import SECOND
 from tenuto.matching.types import Match, Query, QueryHandover, QueueKey, QueueKind

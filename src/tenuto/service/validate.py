@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from tenuto.engine.nexus_callback import URL as SYSTEM_CALLBACK
+from tenuto.engine.nexus_token import URL as SYSTEM_CALLBACK
 from tenuto.engine.options import pin_problem
 from tenuto.engine.retry import duration_problem
 from tenuto.limits import LIMITS, SECOND
@@ -176,7 +176,9 @@ def callbacks(given: Sequence[common.Callback], most: int, what: str) -> None:
         _callback_url(callback.nexus.url)
         size = sum(len(name.encode()) + len(value.encode()) for name, value in callback.nexus.header.items())
         if size > LIMITS.nexus_header_bytes:
-            invalid(f"invalid header: header size longer than max allowed size of {LIMITS.nexus_header_bytes}")
+            invalid(
+                f"invalid header: header size longer than max allowed size of {LIMITS.nexus_header_bytes}"
+            )
 
 
 def _callback_url(url: str) -> None:

@@ -1,92 +1,30 @@
-"""Nexus: endpoints, operations of workflows, tasks of their handlers, and callbacks of what they start."""
+"""Nexus: endpoints, operations of workflows, and tasks of their handlers."""
 
 import time
-from typing import Any
 
 from tests.oracle.build import cases
-from tests.oracle.commands import command, done, timer
-from tests.oracle.harness import RpcFailure
+from tests.oracle.commands import done, timer
+from tests.oracle.nexus_words import (
+    CANCELED,
+    COMPLETED,
+    FAILED,
+    REQUEST_COMPLETED,
+    REQUEST_FAILED,
+    STARTED,
+    TIMED_OUT,
+    acknowledge,
+    answer,
+    begin,
+    cancel,
+    endpoint,
+    one,
+    operation,
+    refuse,
+    rest,
+    take,
+)
 from tests.oracle.registry import scenario
 from tests.oracle.session import Session
-
-SCHEDULED, STARTED, COMPLETED, FAILED, CANCELED, TIMED_OUT, CANCEL_REQUESTED = range(48, 55)
-REQUEST_COMPLETED, REQUEST_FAILED = 56, 57
-TASK_SCHEDULED = 5
-
-
-def endpoint(s: Session, quiet: bool = True, queue: str = "", **over: Any) -> Any:
-    """An endpoint to this scenario's queue; servers tell their parts of it after a while."""
-    target = {"worker": {"namespace": "default", "task_queue": queue or s.tq("-nexus")}}
-    fields = {"spec": {"name": s.unique("ep"), "target": target, **over}}
-    made = (s.ask if quiet else s.call)("CreateNexusEndpoint", **fields)
-    time.sleep(1.2)
-    return made
-
-
-def operation(s: Session, **over: Any) -> dict[str, Any]:
-    fields = {"endpoint": s.unique("ep"), "service": "Shop", "operation": "buy", "input": "tea", **over}
-    return command("SCHEDULE_NEXUS_OPERATION", **fields)
-
-
-def cancel(scheduled_event_id: int) -> dict[str, Any]:
-    return command("REQUEST_CANCEL_NEXUS_OPERATION", scheduled_event_id=scheduled_event_id)
-
-
-def take(s: Session, label: str = "", quiet: bool = False, timeout: float = 15) -> Any:
-    """The next Nexus task."""
-    task = s.ask("PollNexusTaskQueue", timeout, task_queue=s.tq("-nexus"))
-    if not quiet and not isinstance(task, RpcFailure):
-        shown = type(task)()
-        shown.CopyFrom(task)
-        shown.request.ClearField("scheduled_time")
-        for name in _OF_TRANSPORT & set(shown.request.header):
-            del shown.request.header[name]
-        _hide(shown.request.header)
-        _hide(shown.request.start_operation.callback_header)
-        if not task.request.HasField("start_operation"):
-            shown.request.ClearField("start_operation")
-        s.record(f"PollNexusTaskQueue {label}".strip(), shown)
-    return task
-
-
-_OF_TRANSPORT = {"Request-Timeout", "nexus-link", "nexus-request-id", "user-agent", "content-length"}
-"""Headers that say again what the request says, in words of HTTP, by which the real server carries it."""
-
-
-def _hide(header: Any) -> None:
-    """Times that are left, and what only the server can read."""
-    for name in list(header):
-        if name.endswith("timeout"):
-            header[name] = "<time>"
-        elif "token" in name:
-            header[name] = "<opaque>"
-
-
-def answer(s: Session, task: Any, label: str = "", **start: Any) -> Any:
-    fields = {"task_token": task.task_token, "response": {"start_operation": start}}
-    return s.call("RespondNexusTaskCompleted", label=label, **fields)
-
-
-def acknowledge(s: Session, task: Any) -> Any:
-    return s.call("RespondNexusTaskCompleted", task_token=task.task_token, response={"cancel_operation": {}})
-
-
-def refuse(s: Session, task: Any, kind: str, label: str = "", **over: Any) -> Any:
-    error = {"error_type": kind, "failure": {"message": f"it is {kind}"}, **over}
-    return s.call("RespondNexusTaskFailed", label=label, task_token=task.task_token, error=error)
-
-
-def begin(s: Session, *more: Any, **over: Any) -> None:
-    endpoint(s)
-    s.start()
-    s.step(operation(s, **over), *more)
-
-
-def rest(s: Session, *kinds: int) -> None:
-    """See the events come, let the workflow end."""
-    s.wait_for(*kinds)
-    s.step(done())
-
 
 # ---- endpoints ------------------------------------------------------------------------------------------------------------
 
@@ -190,9 +128,9 @@ def nexus_operation_goes_on(s: Session) -> None:
 def nexus_operation_fails(s: Session) -> None:
     failure = {"message": "broken", "metadata": {"a": "b"}, "details": b'{"x": 1}'}
     own = {"message": "own", "application_failure_info": {"type": "OperationError", "non_retryable": True}}
-    _one(s, "failed", operation_error={"operation_state": "failed", "failure": failure})
-    _one(s, "canceled", operation_error={"operation_state": "canceled", "failure": failure})
-    _one(s, "own", failure=own)
+    one(s, "failed", operation_error={"operation_state": "failed", "failure": failure})
+    one(s, "canceled", operation_error={"operation_state": "canceled", "failure": failure})
+    one(s, "own", failure=own)
 
 
 @scenario
@@ -208,7 +146,7 @@ def nexus_operation_fails_in_our_words(s: Session) -> None:
 @scenario
 def nexus_handler_refuses(s: Session) -> None:
     for kind in ("UNAUTHENTICATED", "UNAUTHORIZED", "NOT_FOUND", "NOT_IMPLEMENTED", "CONFLICT"):
-        _one(s, kind, refused=kind)
+        one(s, kind, refused=kind)
 
 
 @scenario
@@ -310,27 +248,7 @@ def nexus_operation_fails_in_plain_words(s: Session) -> None:
             },
         }
     ).items():
-        _one(s, label, operation_error=error)
-
-
-def _one(s: Session, label: str, **start: Any) -> None:
-    """One operation, and what its answer came to, or comes to for now."""
-    suffix = "-" + label.replace(" ", "")
-    queue = s.tq(suffix)
-    target = {"worker": {"namespace": "default", "task_queue": queue}}
-    name = s.unique(f"ep{suffix}")
-    s.ask("CreateNexusEndpoint", spec={"name": name, "target": target})
-    time.sleep(1.2)
-    s.start(suffix, task_queue=queue)
-    s.complete(s.poll(queue, quiet=True), operation(s, endpoint=name))
-    task = s.ask("PollNexusTaskQueue", 15, task_queue=queue)
-    if "refused" in start:
-        refuse(s, task, start["refused"], label)
-    else:
-        answer(s, task, label, **start)
-    s.wait_until(lambda events: len(events) > 5, suffix, timeout=1.5)
-    s.describe(suffix, label=label)
-    s.ask("TerminateWorkflowExecution", workflow_execution=s.wid(suffix))
+        one(s, label, operation_error=error)
 
 
 @scenario
@@ -348,10 +266,10 @@ def nexus_operation_state_that_is_none(s: Session) -> None:
 
 @scenario
 def nexus_answers_that_are_too_large(s: Session) -> None:
-    _one(s, "token", async_success={"operation_token": "t" * 5000})
-    _one(s, "no token", async_success={})
-    _one(s, "result", sync_success={"payload": "x" * 2_200_000})
-    _one(s, "no result", sync_success={})
+    one(s, "token", async_success={"operation_token": "t" * 5000})
+    one(s, "no token", async_success={})
+    one(s, "result", sync_success={"payload": "x" * 2_200_000})
+    one(s, "no result", sync_success={})
 
 
 @scenario
@@ -361,7 +279,7 @@ def nexus_result_with_a_link(s: Session) -> None:
     request = f"{path}?requestID=r&eventType=WorkflowExecutionSignaled&referenceType=RequestIdReference"
     kind = "temporal.api.common.v1.Link.WorkflowEvent"
     links = [{"url": f"temporal://{url}", "type": kind} for url in (number, request, "/nonsense")]
-    _one(s, "linked", sync_success={"payload": "done", "links": links})
+    one(s, "linked", sync_success={"payload": "done", "links": links})
 
 
 @scenario
@@ -592,249 +510,3 @@ def nexus_started_and_completed_while_a_task_is_held(s: Session) -> None:
     s.complete(held, timer())
     s.wait_for(STARTED)
     s.ask("TerminateWorkflowExecution", workflow_execution=s.wid())
-
-
-# ---- what backs it --------------------------------------------------------------------------------------------------------
-
-
-def back(s: Session, task: Any, suffix: str = "-backing", **over: Any) -> Any:
-    """Start the workflow that backs the operation, as a framework does."""
-    asked = task.request.start_operation
-    links = []
-    for link in asked.links:
-        where, _, query = link.url.removeprefix("temporal:///namespaces/").partition("?")
-        parts = where.split("/")
-        said = dict(pair.split("=") for pair in query.split("&"))
-        event = {
-            "namespace": parts[0],
-            "workflow_id": parts[2],
-            "run_id": parts[3],
-            "event_ref": {"event_id": int(said["eventID"]), "event_type": SCHEDULED},
-        }
-        links.append({"workflow_event": event})
-    fields = {
-        "completion_callbacks": [
-            {"nexus": {"url": asked.callback, "header": dict(asked.callback_header)}, "links": links}
-        ],
-        "task_queue": s.tq("-backing"),
-        "workflow_type": "Backing",
-        "request_id": asked.request_id,
-        "links": links,
-        "on_conflict_options": {
-            "attach_request_id": True,
-            "attach_completion_callbacks": True,
-            "attach_links": True,
-        },
-        **over,
-    }
-    return s.ask("StartWorkflowExecution", workflow_id=s.wid(suffix), **fields)
-
-
-def link_to(s: Session, started: Any, suffix: str = "-backing") -> dict[str, Any]:
-    path = f"/namespaces/default/workflows/{s.wid(suffix)}/{started.run_id}/history"
-    return {
-        "url": f"temporal://{path}?eventID=1&eventType=WorkflowExecutionStarted&referenceType=EventReference",
-        "type": "temporal.api.common.v1.Link.WorkflowEvent",
-    }
-
-
-def backed(s: Session, *ends: dict[str, Any], **over: Any) -> Any:
-    begin(s)
-    task = take(s)
-    started = back(s, task, **over)
-    answer(s, task, async_success={"operation_token": "token", "links": [link_to(s, started)]})
-    s.wait_for(STARTED)
-    held = s.poll(s.tq("-backing"), quiet=True)
-    if ends:
-        s.complete(held, *ends)
-    return held
-
-
-@scenario
-def nexus_backing_completes(s: Session) -> None:
-    backed(s, done("of the workflow"))
-    rest(s, COMPLETED)
-    s.wait_closed("-backing")
-    s.describe("-backing", label="callback delivered")
-
-
-@scenario
-def nexus_backing_fails(s: Session) -> None:
-    from tests.oracle.commands import broken
-
-    backed(s, broken())
-    rest(s, FAILED)
-
-
-@scenario
-def nexus_backing_is_cancelled(s: Session) -> None:
-    backed(s, command("CANCEL_WORKFLOW_EXECUTION", details=["why"]))
-    rest(s, CANCELED)
-
-
-@scenario
-def nexus_backing_is_terminated(s: Session) -> None:
-    backed(s)
-    s.call("TerminateWorkflowExecution", workflow_execution=s.wid("-backing"), reason="enough")
-    rest(s, FAILED)
-
-
-@scenario
-def nexus_backing_times_out(s: Session) -> None:
-    backed(s, workflow_run_timeout=1)
-    rest(s, FAILED)
-
-
-@scenario
-def nexus_backing_continues_as_new(s: Session) -> None:
-    backed(
-        s, command("CONTINUE_AS_NEW_WORKFLOW_EXECUTION", workflow_type="Backing", task_queue=s.tq("-backing"))
-    )
-    held = s.poll(s.tq("-backing"), quiet=True)
-    s.describe("-backing", label="standing by")
-    s.complete(held, done("second run"))
-    rest(s, COMPLETED)
-
-
-@scenario
-def nexus_backing_completes_before_the_answer(s: Session) -> None:
-    begin(s)
-    task = take(s, quiet=True)
-    started = back(s, task)
-    s.complete(s.poll(s.tq("-backing"), quiet=True), done("early"))
-    s.wait_for(COMPLETED)
-    s.show_history(label="completed early")
-    answer(s, task, async_success={"operation_token": "token", "links": [link_to(s, started)]})
-    time.sleep(0.5)
-    s.step(done())
-
-
-@scenario
-def nexus_backing_that_is_known_by_its_token_completes_early(s: Session) -> None:
-    begin(s)
-    task = take(s, quiet=True)
-    task.request.start_operation.callback_header["nexus-operation-token"] = "early"
-    back(s, task)
-    s.complete(s.poll(s.tq("-backing"), quiet=True), done("early"))
-    s.wait_for(COMPLETED)
-    s.step(done())
-
-
-@scenario
-def nexus_backing_completes_after_a_reset_of_its_caller(s: Session) -> None:
-    begin(s)
-    task = take(s, quiet=True)
-    back(s, task)
-    answer(s, task, async_success={"operation_token": "token"})
-    s.wait_for(STARTED)
-    s.step(timer())
-    s.call(
-        "ResetWorkflowExecution",
-        workflow_execution=s.wid(),
-        workflow_task_finish_event_id=9,
-        request_id=s.unique("reset"),
-        reason="again",
-    )
-    s.describe(label="reset")
-    s.complete(s.poll(s.tq("-backing"), quiet=True), done("later"))
-    s.wait_for(COMPLETED)
-    s.step(done())
-
-
-@scenario
-def nexus_callback_attached_to_running(s: Session) -> None:
-    begin(s)
-    s.ask("StartWorkflowExecution", **s.start_fields("-backing", task_queue=s.tq("-backing")))
-    task = take(s, quiet=True)
-    back(s, task, workflow_id_conflict_policy=2)
-    s.describe("-backing", label="attached")
-    answer(s, task, async_success={"operation_token": "token"})
-    s.wait_for(STARTED)
-    s.complete(s.poll(s.tq("-backing"), quiet=True), done("shared"))
-    rest(s, COMPLETED)
-    s.show_history("-backing")
-
-
-@scenario
-def nexus_callback_to_a_workflow_that_is_gone(s: Session) -> None:
-    begin(s)
-    task = take(s, quiet=True)
-    back(s, task)
-    answer(s, task, async_success={"operation_token": "token"})
-    s.wait_for(STARTED)
-    s.step(done())
-    s.complete(s.poll(s.tq("-backing"), quiet=True), done("for nobody"))
-    time.sleep(1)
-    s.describe("-backing", label="callback refused")
-
-
-@scenario
-def nexus_callbacks_that_are_wrong(s: Session) -> None:
-    for label, callback in cases(
-        {
-            "nothing": {},
-            "no url": {"nexus": {}},
-            "http": {"nexus": {"url": "http://127.0.0.1/x"}},
-            "https": {"nexus": {"url": "https://example.com/x"}},
-            "ftp": {"nexus": {"url": "ftp://example.com/x"}},
-            "nonsense": {"nexus": {"url": "nonsense"}},
-            "no host": {"nexus": {"url": "http:///x"}},
-            "bad system": {"nexus": {"url": "temporal://other"}},
-            "system without token": {"nexus": {"url": "temporal://system"}},
-            "system with nonsense": {
-                "nexus": {"url": "temporal://system", "header": {"temporal-callback-token": "x"}}
-            },
-            "long url": {"nexus": {"url": "http://" + "h" * 2000}},
-            "large header": {"nexus": {"url": "temporal://system", "header": {"h": "v" * 9000}}},
-            "internal": {"internal": {"data": b"x"}},
-        }
-    ).items():
-        suffix = "-" + label.replace(" ", "")
-        s.start(suffix, label=label, completion_callbacks=[callback])
-        s.ask("TerminateWorkflowExecution", workflow_execution=s.wid(suffix))
-    many = [{"nexus": {"url": "temporal://system"}}] * 40
-    s.start("-many", label="many", completion_callbacks=many)
-    s.ask("TerminateWorkflowExecution", workflow_execution=s.wid("-many"))
-
-
-# ---- reset ----------------------------------------------------------------------------------------------------------------
-
-
-@scenario
-def nexus_completion_survives_reset(s: Session) -> None:
-    begin(s)
-    s.signal()
-    s.step(timer())
-    answer(s, take(s, quiet=True), sync_success={"payload": "before"})
-    s.wait_for(COMPLETED)
-    s.step(timer("u"))
-    s.call(
-        "ResetWorkflowExecution",
-        workflow_execution=s.wid(),
-        workflow_task_finish_event_id=9,
-        request_id=s.unique("reset"),
-        reason="again",
-    )
-    time.sleep(0.3)
-    s.show_history(label="reset")
-    s.describe(label="reset")
-    s.step(done())
-
-
-@scenario
-def nexus_operation_survives_reset(s: Session) -> None:
-    begin(s)
-    take(s, "of the first run")
-    s.signal()
-    s.step(timer())
-    s.call(
-        "ResetWorkflowExecution",
-        workflow_execution=s.wid(),
-        workflow_task_finish_event_id=9,
-        request_id=s.unique("reset"),
-        reason="again",
-    )
-    s.describe(label="reset")
-    answer(s, take(s), sync_success={"payload": "after"})
-    s.wait_for(COMPLETED)
-    s.step(done())
