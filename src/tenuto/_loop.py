@@ -41,6 +41,27 @@ def _no_io(*args: Any, **kwargs: Any) -> Any:
     raise NotImplementedError("a deterministic loop has no I/O, no threads, no processes and no signals")
 
 
+class Ready(asyncio.Handle):
+    """A callback that waits for its turn: a handle that does not ask for asyncio's debug mode, which there is none of."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Callback,
+        args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context | None,
+    ) -> None:
+        self._context = contextvars.copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+
 class DeterministicLoop(asyncio.AbstractEventLoop):
     """First in, first out. Without a child that knows time, everything that needs time raises NotImplementedError.
 
@@ -61,7 +82,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callback, *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = Ready(callback, args, self, context)
         if not self._closed:
             self._ready.append(handle)
         return handle

@@ -332,12 +332,12 @@ class RunDraft:
         task = self.run.task
         if task is not None and task.kind == SPECULATIVE and (self.events or self._arrived):
             self.write_task_events()
-        if self.run.open and self.task_started:
-            self._keep_buffer()
-        elif self.run.open:
-            self.flush()
-        else:
+        if not self.run.open:
             self.drop_buffer()
+        elif task is None or not self.task_started:
+            self.flush()
+        elif self._arrived:
+            self._keep_buffer()
         if self.changed:
             self.run.transitions += 1
 
@@ -454,6 +454,8 @@ class Draft:
         """Records of closed runs that the request names, loaded by the host before."""
         self.deleted_runs: list[str] = []
         self.delete_chain = False
+        self.dirty = False
+        """The store must hear of this draft; known once it is finished."""
         self.amended_runs: list[ClosedRun] = []
         """Closed, no longer current runs whose record changes."""
         self.reserved_run_id = ""
@@ -512,17 +514,9 @@ class Draft:
         for rd in self.runs:
             task_id = rd.seal(task_id)
         self.next_task_id = task_id
-
-    @property
-    def dirty(self) -> bool:
-        """The store must hear of this draft."""
-        return (
-            any(rd.changed or rd.visible for rd in self.runs)
-            or bool(self.out.changes)
-            or bool(self.deleted_runs)
-            or bool(self.amended_runs)
-            or self.delete_chain
-        )
+        self.dirty = bool(
+            self.out.changes or self.deleted_runs or self.amended_runs or self.delete_chain
+        ) or any([rd.changed or rd.visible for rd in self.runs])
 
     def let_go(self) -> None:
         """Nobody will look at it any more: without its runs, which know it, it needs no collector to be freed."""

@@ -25,6 +25,8 @@ _quoted = json.encoder.encode_basestring_ascii
 MARKER_NAME = "core_local_activity"
 _CANCELLED_AT_ONCE = "Activity cancelled"
 _DEFAULT_THRESHOLD_NS = 60 * SECOND
+_NO_POLICY = common.RetryPolicy()
+"""Only to be read."""
 _MARKER_RECORDED = enums_event.EVENT_TYPE_MARKER_RECORDED
 
 
@@ -142,8 +144,9 @@ class LocalActivityMachine:
         """What the worker is to run. Only for activities that history does not know the end of."""
         self.given = True
         wanted, core = self.wanted, self.core
-        policy = common.RetryPolicy()
+        policy = _NO_POLICY
         if wanted.retry_policy is not None:
+            policy = common.RetryPolicy()
             wanted.retry_policy.apply_to_proto(policy)
         return LocalActivityStart(
             seq=self.seq,
@@ -153,11 +156,17 @@ class LocalActivityMachine:
             headers=wanted.headers,
             attempt=self.attempt,
             original_schedule_at=self.original_schedule_at,
-            schedule_to_close_ns=_duration(wanted.schedule_to_close_timeout),
-            schedule_to_start_ns=_duration(wanted.schedule_to_start_timeout),
+            schedule_to_close_ns=(wanted.schedule_to_close_timeout
+            and _duration(wanted.schedule_to_close_timeout))
+            or 0,
+            schedule_to_start_ns=(wanted.schedule_to_start_timeout
+            and _duration(wanted.schedule_to_start_timeout))
+            or 0,
             start_to_close_ns=_duration(wanted.start_to_close_timeout),
             retry_policy=policy,
-            local_retry_threshold_ns=_duration(wanted.local_retry_threshold) or _DEFAULT_THRESHOLD_NS,
+            local_retry_threshold_ns=(wanted.local_retry_threshold
+            and _duration(wanted.local_retry_threshold))
+            or _DEFAULT_THRESHOLD_NS,
             summary=core.encode_one(wanted.summary) if wanted.summary else None,
         )
 

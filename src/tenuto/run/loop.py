@@ -65,7 +65,7 @@ class RunLoop(DeterministicLoop):
         self.conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.tasks: list[asyncio.Task[Any]] = []
         self._sweep_at = 32
-        self.failed: Callable[[], bool] = bool
+        self.failed = False
         """Whether the activation has failed: nothing more may run then."""
 
     def drain(self, begin: Callable[[], None] | None, check_conditions: Callable[[], bool] | None) -> None:
@@ -77,13 +77,13 @@ class RunLoop(DeterministicLoop):
         try:
             if begin is not None:
                 begin()
-            ready, failed = self._ready, self.failed
+            ready = self._ready
             while ready:
                 while ready:
                     handle = ready.popleft()
                     if not handle._cancelled:
                         handle._run()
-                        if failed():
+                        if self.failed:
                             return
                 if self.conditions and check_conditions is not None and check_conditions():
                     self._check()
@@ -161,7 +161,7 @@ class RunLoop(DeterministicLoop):
         """Forget everything, and whom it belonged to."""
         super().close()
         self._timers = _Still(self._timers.seconds())
-        self.failed = bool
+        self.failed = False
         self.tasks.clear()
         self.conditions.clear()
 

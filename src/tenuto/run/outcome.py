@@ -47,7 +47,7 @@ class Outcome:
 
     def __init__(self, core: Core) -> None:
         self.core = core
-        self.error: BaseException | None = None
+        self._error: BaseException | None = None
         self.closed = False
         self.terminal: tuple[int, int, str, command.Command | None] | None = None
         self.failure_types: tuple[type[BaseException], ...] = (
@@ -57,12 +57,22 @@ class Outcome:
         self.state_changed = False
         self.handlers: Handlers
 
+    @property
+    def error(self) -> BaseException | None:
+        """Why the workflow task has failed."""
+        return self._error
+
+    @error.setter
+    def error(self, error: BaseException | None) -> None:
+        self._error = error
+        self.core.loop.failed = error is not None
+
     def failed(self) -> bool:
-        return self.error is not None
+        return self._error is not None
 
     def fail_task(self, error: BaseException) -> None:
         """The workflow task cannot go on. The first error counts."""
-        if self.error is None:
+        if self._error is None:
             self.error = error
 
     async def guard(self, work: Awaitable[Any]) -> None:

@@ -124,7 +124,6 @@ class Run:
         self.outcome = Outcome(self.core)
         self.handlers = Handlers(self.core, self.outcome)
         self.outcome.handlers = self.handlers
-        self.core.loop.failed = self.outcome.failed
         self.context = Context(self.core, self.handlers, self.outcome)
         self.core.loop.tenuto_runtime = self.context
         self._begun = False

@@ -49,7 +49,8 @@ class Entry:
             self.rows, self.rows_bytes = [], 0
             self.index.clear()
         self.rows.extend(rows)
-        self.rows_bytes += sum(len(row.events) for row in rows)
+        for row in rows:
+            self.rows_bytes += len(row.events)
         while self.rows_bytes > TAIL_BYTES and len(self.rows) > 1:
             dropped = self.rows.pop(0)
             self.rows_bytes -= len(dropped.events)

@@ -42,7 +42,8 @@ class TurnWrites:
             rows = [HistoryRow(*row) for row in rd.rows]
             if rows:
                 self._batch.history.append(HistoryWrite(entry.key, rd.run.run_id, tuple(rows)))
-                self.size += sum(len(row.events) for row in rows)
+                for row in rows:
+                    self.size += len(row.events)
             if not rd.run.open and rd.changed:
                 self._close(entry.key, draft, rd)
             if rd.visible and not rd.run.delete_at_close:

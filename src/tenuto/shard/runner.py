@@ -59,12 +59,14 @@ class Ring:
 class Awaited:
     """One request and who waits for it."""
 
-    __slots__ = ("future", "key", "outcome", "request")
+    __slots__ = ("entry", "future", "key", "outcome", "request")
 
     def __init__(self, key: ChainKey, request: Any, future: "asyncio.Future[Any] | None") -> None:
         self.key = key
         self.request = request
         self.future = future
+        self.entry: Entry | None = None
+        """Its chain, once it is loaded for the turn."""
         self.outcome: Any = None
 
 
@@ -289,7 +291,7 @@ class Shard:
         return folded
 
     def _decide(self, awaited: Awaited, writes: TurnWrites) -> tuple[Entry, Draft] | None:
-        entry = self._cache.get(awaited.key)
+        entry = awaited.entry
         assert entry is not None, "chains are loaded before they are decided on"
         request = awaited.request
         stamp = self._stamp(awaited.key)
@@ -300,7 +302,7 @@ class Shard:
             request = self._tick_of(entry, stamp.now)
             if request is None:
                 return None
-        closed = self._closed_for(awaited, entry)
+        closed = self._closed_for(awaited, entry) if self._records else None
         try:
             draft = decide(awaited.key, entry.chain, request, stamp, closed)
         except Rejected as rejected:
@@ -362,7 +364,11 @@ class Shard:
 
     async def _load(self, batch: Sequence[Awaited]) -> None:
         """Bring every chain, and every closed run, that the batch names into memory."""
-        missing = {awaited.key for awaited in batch if self._cache.get(awaited.key) is None}
+        missing = set()
+        for awaited in batch:
+            awaited.entry = self._cache.get(awaited.key)
+            if awaited.entry is None:
+                missing.add(awaited.key)
         if missing:
             keys = sorted(missing)
             if len(keys) == 1:
@@ -376,10 +382,12 @@ class Shard:
                 if chain is not None:
                     self._wake_loaded(entry)
         for awaited in batch:
+            loaded = awaited.entry
+            if loaded is None:
+                loaded = awaited.entry = self._cache.get(awaited.key)
             run_id = getattr(awaited.request, "run_id", "")
             if not run_id:
                 continue
-            loaded = self._cache.get(awaited.key)
             current = (
                 loaded.chain.current.run.run_id if loaded is not None and loaded.chain is not None else ""
             )

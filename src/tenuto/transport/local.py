@@ -73,7 +73,9 @@ class LocalTransport:
     async def _answer(self, method: str, request: Any, frame: Call) -> Message | bytes:
         # Workers describe their namespace before anything else.
         if self._register and (method not in FREE or method == "DescribeNamespace"):
-            await self._see_to_namespace(getattr(request, "namespace", ""))
+            name = getattr(request, "namespace", "")
+            if name and not self._service.core.namespaces.knows(name):
+                await self._see_to_namespace(name)
         elif self._register and method in _NAME_TARGETS:
             await self._see_to_namespace(request.spec.target.worker.namespace)
         return await self._service.call(method, request, frame)

@@ -200,7 +200,7 @@ class _Series:
 
     async def _attempt(self, attempt: int) -> LocalOutcome:
         start, owner = self.start, self.owner
-        now = owner._clock()
+        now = owner._clock() if attempt > 1 or start.schedule_to_close_ns else self.original_at
         left = self._left(now)
         if left is not None and left <= 0:
             return LocalOutcome(failure=_timed_out(enums_workflow.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE))
@@ -214,8 +214,8 @@ class _Series:
             clock.arm(wait, enums_workflow.TIMEOUT_TYPE_SCHEDULE_TO_START)
 
         def started() -> None:
-            still = self._left(owner._clock())
             own = start.start_to_close_ns
+            still = self._left(owner._clock()) if start.schedule_to_close_ns else None
             if still is not None and (not own or still < own):
                 clock.arm(still, enums_workflow.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE)
             elif own:
@@ -223,7 +223,8 @@ class _Series:
             else:
                 clock.disarm()
 
-        bounds = [bound for bound in (left, start.start_to_close_ns) if bound]
+        own = start.start_to_close_ns
+        bound = own if not left else min(left, own) if own else left
         asked = LocalAttempt(
             start=start,
             attempt=attempt,
@@ -234,7 +235,7 @@ class _Series:
             workflow_type=workflow_type,
             original_schedule_at=self.original_at,
             scheduled_at=now,
-            start_to_close_ns=min(bounds, default=0),
+            start_to_close_ns=bound,
             cancelled=self.cancelled,
             on_started=started,
             expired=lambda: clock.struck is not None,

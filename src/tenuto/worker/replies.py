@@ -110,7 +110,8 @@ class Replies:
             request = self._forms.completed(task.task_token, answer, and_go_on=go_on, name=name)
             if queries:
                 add_query_results(request, queries)
-            await self._encode(request, task, contexts)
+            if self._payloads.encoded:
+                await self._encode(request, task, contexts)
             self._must_fit(request)
             response = await self._send(request, _KEEP if keep else NO_HEADERS)
             if eager is not None:

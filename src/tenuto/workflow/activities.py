@@ -212,8 +212,35 @@ def call_activity(
     arguments do not fit."""
     target = activity if options == activity.chosen else activity.options(**options)
     values = target.bind(args, kwargs)
-    start = _start_local_activity if target.defaults.local else _start_activity
-    return start(target, args=values)
+    defaults = target.defaults
+    if not defaults.local:
+        return _start_activity(target, args=values)
+    form = target.__dict__.get("_local_form")
+    if form is None:
+        # All that every call has in common, worked out once: steps are called most of all.
+        form = target.__dict__["_local_form"] = _local_form(target, defaults)
+    from tenuto.workflow.interception import StartLocalActivityInput
+
+    made = StartLocalActivityInput(args=values, headers={}, event_groups=grouped(None), **form)
+    return runtime.start_local_activity(made)
+
+
+def _local_form(target: Activity[..., Any], said: ActivityOptions) -> dict[str, Any]:
+    name, arg_types, ret_type = _named(target, None)
+    return {
+        "activity": name,
+        "activity_id": said.activity_id,
+        "schedule_to_close_timeout": said.schedule_to_close_timeout,
+        "schedule_to_start_timeout": said.schedule_to_start_timeout,
+        "start_to_close_timeout": said.start_to_close_timeout,
+        "retry_policy": said.retry_policy,
+        "local_retry_threshold": said.local_retry_threshold,
+        "cancellation_type": _cancellation(_TRY_CANCEL, said.cancellation_type),
+        "summary": said.summary,
+        "arg_types": arg_types,
+        "ret_type": ret_type,
+        "durable": said.durable,
+    }
 
 
 def _cancellation(given: ActivityCancellationType, said: int | None) -> ActivityCancellationType:
