@@ -8,11 +8,11 @@ from random import Random
 from typing import Any
 
 from tenuto.limits import SECOND
-from tenuto.wire import Message, common, failure, protocol, update
+from tenuto.wire import Message, common, failure, protocol, schedule, update
 from tenuto.wire import operatorservice as ops
 from tenuto.wire import workflowservice as ws
 from tests.fuzz.messages import Messages, Mutations
-from tests.fuzz.values import QUEUES, WORKFLOWS, Pools, Values, bent
+from tests.fuzz.values import QUEUES, SCHEDULES, WORKFLOWS, Pools, Values, bent
 from tests.fuzz.world import Answer, World
 
 PATIENT_NS = SECOND + SECOND // 50
@@ -383,4 +383,30 @@ def recorded() -> list[Message]:
         ws.RequestCancelWorkflowExecutionRequest(namespace="default", workflow_execution=run),
         ws.PauseActivityRequest(namespace="default", execution=run, type="A"),
         ws.ResetActivityRequest(namespace="default", execution=run, match_all=True),
+        *scheduled(),
+    ]
+
+
+def scheduled() -> list[Message]:
+    """A valid request of each kind about a schedule, whose workflows have ids that others use."""
+    plan = schedule.Schedule()
+    plan.spec.interval.add().interval.seconds = 600
+    plan.action.start_workflow.workflow_id = WORKFLOWS[0]
+    plan.action.start_workflow.workflow_type.name, plan.action.start_workflow.task_queue.name = "T", QUEUES[0]
+    about: Any = {"namespace": "default", "schedule_id": SCHEDULES[0]}
+    patch = ws.PatchScheduleRequest(**about, request_id="p")
+    patch.patch.trigger_immediately.overlap_policy = 6  # type: ignore[assignment]
+    times = ws.ListScheduleMatchingTimesRequest(**about)
+    times.start_time.seconds, times.end_time.seconds = 5, 500
+    gone = ws.DeleteScheduleRequest(namespace="default", schedule_id=SCHEDULES[1])
+    return [
+        ws.CreateScheduleRequest(**about, schedule=plan, request_id="c"),
+        ws.CreateScheduleRequest(
+            namespace="default", schedule_id=SCHEDULES[1], schedule=plan, request_id="c"
+        ),
+        ws.DescribeScheduleRequest(**about),
+        ws.UpdateScheduleRequest(**about, schedule=plan, request_id="u"),
+        *(patch, times, gone),
+        ws.ListSchedulesRequest(namespace="default", maximum_page_size=1),
+        ws.CountSchedulesRequest(namespace="default"),
     ]

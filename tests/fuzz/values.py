@@ -15,6 +15,7 @@ from tenuto.wire import Message, common, duration_pb2, timestamp_pb2
 KEPT = 24
 QUEUES = ("q-0", "q-1", "q-2")
 WORKFLOWS = tuple(f"w-{n}" for n in range(8))
+SCHEDULES = ("s-0", "s-1")
 QUERIES = (
     "",
     "WorkflowId = 'w-1'",
@@ -185,6 +186,8 @@ class Values:
         match name:
             case "namespace" | "workflow_namespace":
                 return "default" if chance.random() < 0.95 else chance.choice(("other", "nowhere"))
+            case "schedule_id":
+                return chance.choice(SCHEDULES)
             case "workflow_id":
                 return chance.choice(WORKFLOWS)
             case "run_id" | "first_execution_run_id" | "from_run_id" | "original_execution_run_id":

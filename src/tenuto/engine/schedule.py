@@ -15,6 +15,7 @@ from tenuto.engine.context import no_such_chain, not_found, open_run
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.schedule_desk import Desk
 from tenuto.engine.schedule_overlap import choose
+from tenuto.engine.schedule_spec import bounded
 from tenuto.engine.schedule_state import (
     DIVISION,
     DIVISION_NAME,
@@ -273,11 +274,11 @@ def _patch(desk: Desk, wanted: schedule.SchedulePatch) -> None:
         given = wanted.trigger_immediately
         at = desk.now
         if given.HasField("scheduled_time"):
-            at = ev.instant(given.scheduled_time)
+            at = bounded(ev.instant(given.scheduled_time))
         _wait(desk, Waiting(at, at, given.overlap_policy, True))
     for one in wanted.backfill_request:
         # The first instant counts too.
-        first, last = ev.instant(one.start_time), ev.instant(one.end_time)
+        first, last = bounded(ev.instant(one.start_time)), bounded(ev.instant(one.end_time))
         desk.add("f", Backfill(first - 1, last, one.overlap_policy))
     for notes, paused in ((wanted.pause, True), (wanted.unpause, False)):
         if notes:

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tenuto.engine.schedule_text import BadSpec
-from tenuto.limits import SECOND
+from tenuto.limits import LIMITS, SECOND
 from tenuto.wire import schedule
 
 LAST_YEAR = 2100
+LAST_AT = int(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp()) * SECOND
+"""No schedule acts then or later."""
 EXCLUSIONS = 10_000
 """After so many excluded times in a row a spec is taken to have no more."""
 MILLISECOND = SECOND // 1000
@@ -128,11 +130,12 @@ class Times:
         self._excluded = [_Calendar(one) for one in spec.exclude_structured_calendar]
         self._intervals = [(one.interval.seconds, one.phase.seconds) for one in spec.interval]
         self._start_at = _instant(spec.start_time) if spec.HasField("start_time") else 0
-        self._end_at = _instant(spec.end_time) if spec.HasField("end_time") else 0
-        self.jitter_ns = max(0, spec.jitter.seconds * SECOND + spec.jitter.nanos)
+        self._end_at = min(_instant(spec.end_time), LAST_AT) if spec.HasField("end_time") else LAST_AT
+        self.jitter_ns = max(0, min(spec.jitter.seconds * SECOND + spec.jitter.nanos, LIMITS.duration_ns))
 
     def next(self, after_at: int, seed: str) -> Occasion | None:
         """The first time after ``after_at`` (nanoseconds); None: there is none any more."""
+        after_at = max(after_at, -1)
         if after_at < self._start_at:
             after_at = self._start_at - SECOND
         nominal = self._nominal(after_at // SECOND)
@@ -148,9 +151,11 @@ class Times:
             found = self.next(found.at, seed)
 
     def _nominal(self, after: int) -> int | None:
+        if after * SECOND >= self._end_at:
+            return None
         for _ in range(EXCLUSIONS):
             found = self._raw(after)
-            if found is None or (self._end_at and found * SECOND > self._end_at):
+            if found is None or found * SECOND > self._end_at:
                 return None
             if not self._excluded:
                 return found
@@ -176,6 +181,11 @@ class Times:
             bound = min(bound, (following - nominal) * SECOND)
         drawn = hashlib.blake2b(f"{nominal}:{seed}".encode(), digest_size=8).digest()
         return (int.from_bytes(drawn, "big") * (bound // MILLISECOND) >> 64) * MILLISECOND
+
+
+def bounded(at: int) -> int:
+    """The instant, or what is nearest to it of those that schedules know."""
+    return max(0, min(at, LAST_AT))
 
 
 def _instant(value: Any) -> int:
