@@ -17,7 +17,7 @@ from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.nexus import plain_failure
 from tenuto.engine.nexus_state import FAILED, SENT, STANDBY, SUCCEEDED, CallbackState
 from tenuto.engine.nexus_token import TOKEN_HEADER, decode_token
-from tenuto.engine.nexus_types import CompleteNexus, NexusParcel, Outcome
+from tenuto.engine.nexus_types import NOTHING, CompleteNexus, NexusParcel, Outcome
 from tenuto.engine.types import Delivered, Reason, Rejected
 from tenuto.wire import common, failure, history
 
@@ -132,7 +132,7 @@ def _came_to(
     """What an operation comes to when the workflow that backs it ends like this."""
     if event.event_type == ev.COMPLETED:
         payloads = event.workflow_execution_completed_event_attributes.result.payloads
-        return Outcome.SUCCEEDED, payloads[0] if payloads else None, None
+        return Outcome.SUCCEEDED, payloads[0] if payloads else NOTHING, None
     if event.event_type == ev.FAILED:
         return Outcome.FAILED, None, event.workflow_execution_failed_event_attributes.failure
     reason = failure.Failure()

@@ -21,6 +21,10 @@ class Outcome(enum.IntEnum):
     """The handler, or the way to it, has failed: ``retryable`` says whether it is tried again."""
 
 
+NOTHING = common.Payload(metadata={"encoding": b"binary/null"})
+"""The result of an operation that has none."""
+
+
 class NexusAnswer(msgspec.Struct, frozen=True):
     """What came of one attempt. The reply of a `Delivered` NEXUS_START or NEXUS_CANCEL."""
 

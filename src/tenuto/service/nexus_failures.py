@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
 
-from tenuto.engine.nexus_types import NexusAnswer, Outcome
+from tenuto.engine.nexus_types import NOTHING, NexusAnswer, Outcome
 from tenuto.limits import LIMITS
 from tenuto.service.nexus_links import from_nexus
 from tenuto.wire import common, failure, nexus
@@ -59,7 +59,7 @@ def of_completed(response: nexus.Response, cancel: bool) -> NexusAnswer:
     started = response.start_operation
     match started.WhichOneof("variant"):
         case "sync_success":
-            result = started.sync_success.payload if started.sync_success.HasField("payload") else None
+            result = started.sync_success.payload if started.sync_success.HasField("payload") else NOTHING
             return NexusAnswer(Outcome.SUCCEEDED, result, links=_links(started.sync_success.links))
         case "async_success":
             going = started.async_success

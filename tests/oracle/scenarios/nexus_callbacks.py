@@ -32,6 +32,18 @@ def nexus_backing_completes(s: Session) -> None:
 
 
 @scenario
+def nexus_backing_completes_with_nothing(s: Session) -> None:
+    backed(s, done())
+    rest(s, COMPLETED)
+
+
+@scenario
+def nexus_backing_completes_with_two_payloads(s: Session) -> None:
+    backed(s, done("one", "two"))
+    rest(s, COMPLETED)
+
+
+@scenario
 def nexus_backing_fails(s: Session) -> None:
     backed(s, broken())
     rest(s, FAILED)
