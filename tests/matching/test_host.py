@@ -25,6 +25,7 @@ from tenuto.matching.types import (
 S = 1_000_000_000
 NORMAL = QueueKey("ns", "work", QueueKind.WORKFLOW)
 ACTIVITIES = QueueKey("ns", "work", QueueKind.ACTIVITY)
+NEXUS = QueueKey("ns", "work", QueueKind.NEXUS)
 STICKY = QueueKey("ns", "w-1", QueueKind.WORKFLOW, "work")
 
 
@@ -228,6 +229,24 @@ def test_a_query_meets_a_waiting_poll_or_waits_for_one_or_runs_out_of_time() -> 
         await house.clock.flow(3 * S)
         assert await late is QueryHandover.TIMED_OUT
         assert number(await house.poll()) == 1
+
+    on_virtual_time(scene)
+
+
+def test_a_nexus_task_is_a_question_that_waits_for_a_poll_of_its_kind() -> None:
+    async def scene(house: House) -> None:
+        other = house.poll()
+        handler = house.poll(NEXUS)
+        await house.clock.flow()
+        assert await house.query(NEXUS, name="task") is QueryHandover.HANDED_OVER
+        match = await handler
+        assert match is not None and match.query is not None and match.query.query_id == "task"
+        assert not other.done()
+        lonely = house.query(NEXUS, seconds=8)
+        await house.clock.flow(8 * S)
+        assert await lonely is QueryHandover.TIMED_OUT
+        assert await house.poll(NEXUS, seconds=0) is None, "nothing is kept for later"
+        other.cancel()
 
     on_virtual_time(scene)
 
