@@ -359,6 +359,18 @@ def test_a_large_backfill_is_done_piece_by_piece() -> None:
     assert plan.info.action_count == 130 and plan.info.buffer_dropped == 0
 
 
+def test_starts_that_carry_much_go_a_few_at_a_time() -> None:
+    plan = Plan()
+    request = start_message("wf", request_id="")
+    request.input.CopyFrom(payloads(b"x" * (1 << 20)))
+    message = ws.CreateScheduleRequest(schedule_id="s", schedule=plan.definition, request_id="r")
+    plan.ask(types.CreateSchedule(message, request))
+    plan.patch(backfill_request=[backfill(9, ALLOW_ALL)])
+    assert len(plan.requests()) == 3 and plan.info.buffer_size == 6
+    plan.pass_time(1)
+    assert len(plan.answer()) == 9 and plan.info.action_count == 9
+
+
 def test_a_schedule_with_nothing_more_to_do_goes_after_a_week() -> None:
     plan = Plan(spec=schedule.ScheduleSpec()).create()
     plan.pass_time(6 * DAY)

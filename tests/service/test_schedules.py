@@ -68,6 +68,16 @@ def test_schedules_are_listed_in_pages_without_those_deleted() -> None:
     on_virtual_time(scene)
 
 
+def test_a_schedule_that_rests_does_not_promise_what_is_over() -> None:
+    async def scene(house: House) -> None:
+        await create(house, "s", schedule=plan(10, state={"paused": True}))
+        await house.clock.flow(25 * S)
+        (entry,) = (await house.call("ListSchedules")).schedules
+        assert len(entry.info.future_action_times) == 3
+
+    on_virtual_time(scene)
+
+
 @pytest.mark.parametrize(
     ("query", "text"),
     [

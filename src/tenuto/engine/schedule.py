@@ -47,7 +47,7 @@ from tenuto.engine.types import (
     ScheduledClosed,
     UpdateSchedule,
 )
-from tenuto.limits import DAY, LIMITS, SECOND
+from tenuto.limits import DAY, LIMITS, MIB, SECOND
 from tenuto.wire import common as wire_common
 from tenuto.wire import enums_workflow, errordetails, failure, history, schedule
 from tenuto.wire import workflowservice as ws
@@ -56,6 +56,8 @@ BUFFER = 1000
 BATCH = 500
 """Times looked at in one decision; what is left follows in the next."""
 BACKFILL_BATCH = 100
+STARTS, STARTS_BYTES = 100, 4 * MIB
+"""Starts of one decision that depend on nothing: each is a message with all that its workflow is given."""
 IDLE_NS = 7 * DAY
 """A schedule that will never act again is kept so long after it last did."""
 MATCHES = 1000
@@ -303,7 +305,7 @@ def _catch_up(desk: Desk) -> bool:
     """True when there is more to do at once than one decision may."""
     more = _take_times(desk)
     more |= _take_backfills(desk)
-    _start_waiting(desk)
+    more |= _start_waiting(desk)
     return more
 
 
@@ -364,9 +366,11 @@ def _running(desk: Desk) -> list[Action]:
     return [one for one in desk.actions() if one.running]
 
 
-def _start_waiting(desk: Desk) -> None:
+def _start_waiting(desk: Desk) -> bool:
+    """True when there are more to start at once than one decision may."""
     running = _running(desk)
-    chosen = choose(desk.waiting(), bool(running), desk.plan.overlap)
+    most = max(1, min(STARTS, STARTS_BYTES // (len(desk.plan.start) + 1)))
+    chosen = choose(desk.waiting(), bool(running), desk.plan.overlap, most)
     desk.progress.skipped += chosen.skipped
     for name in chosen.gone:
         desk.replace(name, None)
@@ -381,8 +385,9 @@ def _start_waiting(desk: Desk) -> None:
     if chosen.end:
         for action in running:
             _end(desk, action, chosen.end)
-    if chosen.starts and not _running(desk) and desk.waiting():
-        _start_waiting(desk)  # the one that was to run may not act any more
+    if chosen.starts and not chosen.left and not _running(desk) and desk.waiting_count:
+        return _start_waiting(desk)  # the one that was to run may not act any more
+    return chosen.left
 
 
 def _next_at(desk: Desk) -> int:

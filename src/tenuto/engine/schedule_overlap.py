@@ -23,12 +23,15 @@ class Chosen:
     gone: list[str] = field(default_factory=list)
     """Names of those that wait no longer."""
     skipped: int = 0
+    left: bool = False
+    """Some could go, but not in this decision."""
     end: int = 0
     """CANCEL_OTHER or TERMINATE_OTHER: what to do with those that run."""
 
 
-def choose(waiting: Iterable[tuple[str, Waiting]], running: bool, default: int) -> Chosen:
-    """``running``: an earlier workflow on which others depend is not over. ``default``: policy of starts that have none."""
+def choose(waiting: Iterable[tuple[str, Waiting]], running: bool, default: int, most: int) -> Chosen:
+    """``running``: an earlier workflow on which others depend is not over. ``default``: policy of starts that have none.
+    ``most``: how many may go that depend on nothing."""
     chosen = Chosen()
     next_one: Waiting | None = None
     kept = 0
@@ -36,6 +39,9 @@ def choose(waiting: Iterable[tuple[str, Waiting]], running: bool, default: int) 
         policy = one.overlap or default or SKIP
         keep = False
         if policy == ALLOW_ALL:
+            if len(chosen.starts) >= most:
+                chosen.left = True
+                continue
             chosen.starts.append((one, False))
         elif not running and next_one is None:
             next_one = one

@@ -7,7 +7,7 @@ from tenuto.engine.schedule_state import INTERNAL, LIST_INFO, PAUSED, PREFIX, WO
 from tenuto.service import filters, tokens
 from tenuto.service.attributes import PREDEFINED, SYSTEM
 from tenuto.service.call import Call
-from tenuto.service.core import Core
+from tenuto.service.core import Core, nanoseconds
 from tenuto.service.errors import invalid
 from tenuto.store.spi import VisibilityCursor, VisibilityFilter, VisibilityRow
 from tenuto.wire import schedule, workflow
@@ -38,12 +38,16 @@ class Listed:
         fields = self.info.search_attributes.indexed_fields
         return json.loads(fields[name].data) if name in fields else None
 
-    def entry(self) -> schedule.ScheduleListEntry:
+    def entry(self, now: int) -> schedule.ScheduleListEntry:
+        """How it is shown; a schedule that rests has times in its list that are over."""
         made = schedule.ScheduleListEntry(schedule_id=self.schedule_id)
         made.memo.SetInParent()
         for key, payload in self.info.memo.fields.items():
             if key == LIST_INFO:
                 made.info.ParseFromString(payload.data)
+                ahead = [at for at in made.info.future_action_times if nanoseconds(at) > now]
+                del made.info.future_action_times[:]
+                made.info.future_action_times.extend(ahead)
             else:
                 made.memo.fields[key].CopyFrom(payload)
         for key, payload in self.info.search_attributes.indexed_fields.items():
@@ -70,7 +74,8 @@ class ScheduleLists:
                 invalid("Invalid NextPageToken.")
             after = VisibilityCursor(token.close_at, token.start_at, token.run_id)
         found = await self._find(call, terms, after, size + 1)
-        response = ws.ListSchedulesResponse(schedules=[one.entry() for one in found[:size]])
+        now = self._core.clock.now()
+        response = ws.ListSchedulesResponse(schedules=[one.entry(now) for one in found[:size]])
         if len(found) > size:
             last = found[size - 1].row
             token = tokens.ListToken(last.close_at, last.start_at, last.run_id)
