@@ -208,11 +208,11 @@ def test_a_request_carries_ten_links_of_four_thousand_bytes(scene: Scene) -> Non
     expect(scene.world.call("SignalWorkflowExecution", request), Code.INVALID_ARGUMENT, text)
 
 
-def test_a_workflow_has_at_most_thirty_two_callbacks(scene: Scene) -> None:
+def test_a_workflow_has_at_most_two_thousand_callbacks(scene: Scene) -> None:
     request = scene.start_request("w")
     for _ in range(LIMITS.callbacks_per_workflow + 1):
         request.completion_callbacks.add().nexus.url = "http://here"
-    text = "cannot attach more than 32 callbacks to a workflow (33 callbacks already attached)"
+    text = "cannot attach more than 2000 callbacks to an execution"
     expect(scene.world.call("StartWorkflowExecution", request), Code.INVALID_ARGUMENT, text)
 
 

@@ -131,10 +131,18 @@ def _attach(rd: RunDraft, message: ws.StartWorkflowExecutionRequest) -> None:
             attributes.attached_request_id = message.request_id
             reply.event_type, reply.request_id = ev.OPTIONS_UPDATED, message.request_id
         if options.attach_completion_callbacks:
+            _check_room(rd, len(message.completion_callbacks))
             attributes.attached_completion_callbacks.extend(message.completion_callbacks)
         links = message.links if options.attach_links else ()
         rd.emit(ev.OPTIONS_UPDATED, attributes, ignorable=True, links=links)
     draft.reply = reply
+
+
+def _check_room(rd: RunDraft, more: int) -> None:
+    known, most = len(rd.terms.callbacks), LIMITS.callbacks_per_workflow
+    if known + more > most:
+        text = f"cannot attach more than {most} callbacks to a workflow ({known} callbacks already attached)"
+        raise Rejected(Reason.PRECONDITION, text)
 
 
 def check_reuse(draft: Draft, message: ws.StartWorkflowExecutionRequest) -> None:

@@ -38,6 +38,8 @@ def prepared(
     if options.attach_completion_callbacks and not options.attach_request_id:
         invalid("attaching request ID is required for attaching completion callbacks")
     if made.completion_callbacks:
+        if len(made.completion_callbacks) > LIMITS.callbacks_per_workflow:
+            invalid(f"cannot attach more than {LIMITS.callbacks_per_workflow} callbacks to an execution")
         validate.callbacks(made.completion_callbacks, LIMITS.callbacks_per_workflow, "a workflow")
         _drop_repeated_links(made)
     validate.blob(made.input.ByteSize())

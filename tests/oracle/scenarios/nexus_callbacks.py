@@ -177,7 +177,21 @@ def nexus_callbacks_that_are_wrong(s: Session) -> None:
         s.ask("TerminateWorkflowExecution", workflow_execution=s.wid(suffix))
     many = [{"nexus": {"url": "temporal://system"}}] * 40
     s.start("-many", label="many", completion_callbacks=many)
-    s.ask("TerminateWorkflowExecution", workflow_execution=s.wid("-many"))
+    s.start("-more", label="more", completion_callbacks=many * 51)
+
+
+@scenario
+def nexus_callbacks_in_portions(s: Session) -> None:
+    some = [{"nexus": {"url": "temporal://system"}}] * 1001
+    s.start(completion_callbacks=some)
+    options = {"attach_request_id": True, "attach_completion_callbacks": True}
+    s.start(
+        label="more",
+        completion_callbacks=some,
+        request_id=s.unique("another"),
+        workflow_id_conflict_policy=2,
+        on_conflict_options=options,
+    )
 
 
 # ---- reset ----------------------------------------------------------------------------------------------------------------
