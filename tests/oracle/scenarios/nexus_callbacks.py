@@ -175,6 +175,7 @@ def nexus_callbacks_that_are_wrong(s: Session) -> None:
         suffix = "-" + label.replace(" ", "")
         s.start(suffix, label=label, completion_callbacks=[callback])
         s.ask("TerminateWorkflowExecution", workflow_execution=s.wid(suffix))
+    time.sleep(1)
     many = [{"nexus": {"url": "temporal://system"}}] * 40
     s.start("-many", label="many", completion_callbacks=many)
     s.start("-more", label="more", completion_callbacks=many * 51)
