@@ -66,13 +66,15 @@ class Asked:
 
     def where(self) -> str:
         """``file:line`` of the workflow code that asked."""
-        if self.source is None:
+        if self.source is None or self.source is NOWHERE:
             return "unknown place"
         code, line = self.source
         return f"{code.co_filename}:{line} in {code.co_qualname if hasattr(code, 'co_qualname') else code.co_name}"
 
 
 Source = tuple[CodeType, int]
+NOWHERE: Source = (compile("", "", "exec"), 0)
+"""For what no line of workflow code asks for."""
 _theirs: dict[CodeType, bool] = {}
 """Whether code is a user's: the same few pieces are met again and again."""
 
@@ -125,7 +127,7 @@ class Ledger:
         self, event_type: int, machine: Machine, made: command.Command | None, where: Source | None = None
     ) -> Asked:
         """Note a command at the end of the queue. ``where`` it was asked for, if that was not just now."""
-        asked = Asked(event_type, machine, made, where or source())
+        asked = Asked(event_type, machine, made, where if where is not None else source())
         self.queue.append(asked)
         if made is not None:
             self.unsent.append(asked)

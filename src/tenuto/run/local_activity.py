@@ -156,16 +156,19 @@ class LocalActivityMachine:
             headers=wanted.headers,
             attempt=self.attempt,
             original_schedule_at=self.original_schedule_at,
-            schedule_to_close_ns=(wanted.schedule_to_close_timeout
-            and _duration(wanted.schedule_to_close_timeout))
+            schedule_to_close_ns=(
+                wanted.schedule_to_close_timeout and _duration(wanted.schedule_to_close_timeout)
+            )
             or 0,
-            schedule_to_start_ns=(wanted.schedule_to_start_timeout
-            and _duration(wanted.schedule_to_start_timeout))
+            schedule_to_start_ns=(
+                wanted.schedule_to_start_timeout and _duration(wanted.schedule_to_start_timeout)
+            )
             or 0,
             start_to_close_ns=_duration(wanted.start_to_close_timeout),
             retry_policy=policy,
-            local_retry_threshold_ns=(wanted.local_retry_threshold
-            and _duration(wanted.local_retry_threshold))
+            local_retry_threshold_ns=(
+                wanted.local_retry_threshold and _duration(wanted.local_retry_threshold)
+            )
             or _DEFAULT_THRESHOLD_NS,
             summary=core.encode_one(wanted.summary) if wanted.summary else None,
         )

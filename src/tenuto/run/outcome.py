@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tenuto import exceptions
 from tenuto.run.attributes import continue_as_new
 from tenuto.run.core import TERMINAL_LAST, Evicted, Interrupted
-from tenuto.run.ledger import HERE
+from tenuto.run.ledger import HERE, NOWHERE
 from tenuto.wire import command, enums_command, enums_event
 from tenuto.workflow.enums import HandlerUnfinishedPolicy
 from tenuto.workflow.errors import (
@@ -193,8 +193,9 @@ class Outcome:
             return
         event_type, _, words, made = self.terminal
         self.terminal = None
-        self.core.ledger.ask(event_type, Terminal(words), made)
-        self._warn_unfinished()
+        self.core.ledger.ask(event_type, Terminal(words), made, NOWHERE)
+        if self.handlers.unfinished:
+            self._warn_unfinished()
 
     def _warn_unfinished(self) -> None:
         waiting = [

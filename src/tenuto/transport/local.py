@@ -14,7 +14,7 @@ from tenuto.service.service import FREE, Service
 from tenuto.transport import routes
 from tenuto.transport.base import NO_HEADERS, Headers
 from tenuto.transport.errors import RPCError, RPCStatusCode
-from tenuto.wire import Message, grpc_status, service_module
+from tenuto.wire import KEEP_HEADER, Message, grpc_status, service_module
 
 log = logging.getLogger("tenuto.transport")
 _SERVING = 1
@@ -48,11 +48,16 @@ class LocalTransport:
             raise RPCError(str(error), RPCStatusCode.UNIMPLEMENTED, b"") from None
         if not route.bare:
             return _beside(route)
-        raw = request.SerializeToString()
-        if len(raw) > LIMITS.message_bytes:
-            text = f"grpc: received message larger than max ({len(raw)} vs. {LIMITS.message_bytes})"
+        copied = request
+        if KEEP_HEADER in headers:
+            # Of our own worker's making, which looks at it no more; it comes with every step.
+            size = request.ByteSize()
+        else:
+            raw = request.SerializeToString()
+            size, copied = len(raw), type(request).FromString(raw)
+        if size > LIMITS.message_bytes:
+            text = f"grpc: received message larger than max ({size} vs. {LIMITS.message_bytes})"
             raise RPCError(text, RPCStatusCode.RESOURCE_EXHAUSTED, b"")
-        copied = type(request).FromString(raw)
         core = self._service.core
         deadline_at = None if timeout is None else core.clock.now() + int(timeout * SECOND)
         frame = Call(deadline_at, given=headers)

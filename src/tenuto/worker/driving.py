@@ -83,21 +83,18 @@ class Driver:
         if self._executor is not None:
             return await self._on_thread(loop, name, steps)
         if len(steps) == 1:
-            return self._beside(loop, name, steps[0])
+            # At once. The task in whose midst this is steps aside meanwhile, as if it waited.
+            task = asyncio.current_task(loop)
+            if task is None:
+                return self._step(steps[0], name)
+            asyncio._leave_task(loop, task)
+            try:
+                return contextvars.copy_context().run(self._step, steps[0], name)
+            finally:
+                asyncio._enter_task(loop, task)
         turn = _Turn(name, steps, loop.create_future())
         loop.call_soon(self._go, turn)
         return await turn.done
-
-    def _beside(self, loop: asyncio.AbstractEventLoop, name: str, step: Step) -> Completion | None:
-        """Do a step at once. The task in whose midst this is steps aside meanwhile, as if it waited."""
-        task = asyncio.current_task(loop)
-        if task is None:
-            return self._step(step, name)
-        asyncio._leave_task(loop, task)
-        try:
-            return contextvars.copy_context().run(self._step, step, name)
-        finally:
-            asyncio._enter_task(loop, task)
 
     def _settle_in(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

@@ -22,9 +22,9 @@ SECOND = 1_000_000_000
 _MAXIMUM_OF_INITIAL = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen takes twice as long to make, and there is one for every step
 class LocalAttempt:
-    """One attempt of a local activity. Instants and durations in ns; 0: no timeout."""
+    """One attempt of a local activity, not to be changed. Instants and durations in ns; 0: no timeout."""
 
     start: LocalActivityStart
     attempt: int
