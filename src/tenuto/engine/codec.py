@@ -62,17 +62,18 @@ def _parts(table: Any, letter: str, encode: Callable[[Any], bytes], result: dict
         result[f"{letter}/{key}"] = None if value is None else encode(value)
 
 
-_ENCODERS: tuple[tuple[str, str, Callable[[Any], bytes]], ...] = (
-    ("a", "activities", _encode),
-    ("t", "timers", _encode),
-    ("c", "children", _encode),
-    ("e", "externals", _encode),
-    ("n", "nexus", _encode),
-    ("u", "updates", _encode),
-    ("s", "signal_ids", lambda value: b""),
-    ("b", "buffer", lambda value: value),
-    ("z", "schedule", _encode),
-)
+_ENCODERS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
+    "activities": ("a", _encode),
+    "timers": ("t", _encode),
+    "children": ("c", _encode),
+    "externals": ("e", _encode),
+    "nexus": ("n", _encode),
+    "updates": ("u", _encode),
+    "signal_ids": ("s", lambda value: b""),
+    "buffer": ("b", lambda value: value),
+    "schedule": ("z", _encode),
+}
+"""Table -> the letter of its parts, and what writes one."""
 
 
 def encode_parts(draft: Draft, rd: RunDraft) -> dict[str, bytes | None]:
@@ -80,10 +81,9 @@ def encode_parts(draft: Draft, rd: RunDraft) -> dict[str, bytes | None]:
     result: dict[str, bytes | None] = {}
     if rd.terms_changed:
         result["terms"] = _encode(rd.terms)
-    for letter, name, encode in _ENCODERS if rd.tables else ():
-        table = rd.touched(name)
-        if table is not None and table.changes:
-            _parts(table, letter, encode, result)
+    for name, table in rd.tables.items():
+        if table.changes and name in _ENCODERS:
+            _parts(table, *_ENCODERS[name], result)
     if draft.out.changes:
         _parts(draft.out, "o", _encode, result)
     return result
@@ -131,11 +131,11 @@ def encode_closed(rd: RunDraft) -> bytes:
         ClosedRun(
             rd.run,
             rd.terms,
-            list(rd.updates.values()),
-            list(rd.activities.values()),
-            list(rd.children.values()),
-            list(rd.externals.values()),
-            list(rd.nexus.values()),
+            rd.all("updates"),
+            rd.all("activities"),
+            rd.all("children"),
+            rd.all("externals"),
+            rd.all("nexus"),
         )
     )
 

@@ -142,6 +142,11 @@ class RunDraft:
         table = self.tables.get(name)
         return table.size if table is not None else len(getattr(self.base, name))
 
+    def all(self, name: str) -> list[Any]:
+        """The values of the named table."""
+        table = self.tables.get(name)
+        return list(table.values()) if table is not None else list(getattr(self.base, name).values())
+
     def edit_terms(self) -> Terms:
         if not self.terms_changed:
             self.terms = copy.copy(self.terms)
