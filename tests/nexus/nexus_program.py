@@ -82,7 +82,8 @@ class Shop:
             target = f"target-{HOUSE}"
             return await start.start_workflow_update(target, "change", "blue", wait_for_stage=accepted)
         if item == "twice":
-            await start.start_workflow("Backing", item, id=f"first-{HOUSE}")
+            # What ended before the second start is refused would end the operation.
+            await start.start_workflow("Backing", "forever", id=f"first-{HOUSE}")
         return await start.start_workflow("Backing", item, id=f"either-{item}-{HOUSE}")
 
     @nexusrpc.handler.sync_operation
