@@ -90,6 +90,8 @@ class Locals:
         self._alarm: asyncio.TimerHandle | None = None
         """Ends the wait for news, whichever it is."""
         self._until = 0.0
+        self._deadline: asyncio.TimerHandle | None = None
+        """Rings when the first attempt may be out of time: one for all, as hardly any ever is."""
         self.retries = 0
         """Attempts that were not the first of theirs, since somebody last set it to 0."""
 
@@ -115,6 +117,9 @@ class Locals:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
         self._series.clear()
         self._done.clear()
 
@@ -134,6 +139,27 @@ class Locals:
                 self._news = None
         done, self._done = self._done, []
         return done
+
+    def arm(self, delay: float) -> float:
+        """See to it that attempts are looked at ``delay`` seconds from now; returns that instant."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + delay
+        if self._deadline is None or due < self._deadline.when():
+            if self._deadline is not None:
+                self._deadline.cancel()
+            self._deadline = loop.call_at(due, self._look)
+        return due
+
+    def _look(self) -> None:
+        """Strike what is out of time."""
+        assert self._deadline is not None
+        now, self._deadline = self._deadline.when(), None
+        for series in tuple(self._series.values()):
+            if 0.0 < series.due <= now:
+                series.strike()
+        waiting = [series.due for series in self._series.values() if series.due]
+        if waiting:
+            self._deadline = asyncio.get_running_loop().call_at(min(waiting), self._look)
 
     def _wake(self) -> None:
         self._alarm = None
@@ -155,11 +181,18 @@ def _settle(waiting: asyncio.Future[None]) -> None:
 class _Series:
     """The attempts of one local activity."""
 
+    __slots__ = ("_kind", "_struck", "cancelled", "due", "original_at", "owner", "start", "task")
+
     def __init__(self, owner: Locals, start: LocalActivityStart) -> None:
         self.owner = owner
         self.start = start
         self.cancelled = Flag()
         self.original_at = start.original_schedule_at or owner._clock()
+        self.due = 0.0
+        """When the attempt that is at work is out of time, on the loop's clock; 0: never, or none is."""
+        self._kind = 0
+        """The `TimeoutType` that this would be."""
+        self._struck = False
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     def cancel(self) -> None:
@@ -205,24 +238,12 @@ class _Series:
         if left is not None and left <= 0:
             return LocalOutcome(failure=_timed_out(enums_workflow.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE))
         namespace, task_queue, workflow_id, run_id, workflow_type = owner._place
-        loop = asyncio.get_running_loop()
-        clock = _Deadline(loop, asyncio.current_task())
+        self._struck = False
         wait = start.schedule_to_start_ns
         if left is not None and (not wait or left < wait):
-            clock.arm(left, enums_workflow.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE)
+            self._arm(left, enums_workflow.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE)
         elif wait:
-            clock.arm(wait, enums_workflow.TIMEOUT_TYPE_SCHEDULE_TO_START)
-
-        def started() -> None:
-            own = start.start_to_close_ns
-            still = self._left(owner._clock()) if start.schedule_to_close_ns else None
-            if still is not None and (not own or still < own):
-                clock.arm(still, enums_workflow.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE)
-            elif own:
-                clock.arm(own, enums_workflow.TIMEOUT_TYPE_START_TO_CLOSE)
-            else:
-                clock.disarm()
-
+            self._arm(wait, enums_workflow.TIMEOUT_TYPE_SCHEDULE_TO_START)
         own = start.start_to_close_ns
         bound = own if not left else min(left, own) if own else left
         asked = LocalAttempt(
@@ -237,18 +258,43 @@ class _Series:
             scheduled_at=now,
             start_to_close_ns=bound,
             cancelled=self.cancelled,
-            on_started=started,
-            expired=lambda: clock.struck is not None,
+            on_started=self._started,
+            expired=self._expired,
         )
         try:
             return await owner._runner.run_local(asked)
         except asyncio.CancelledError:
-            if clock.struck is None:
+            if not self._expired():
                 raise
             self.task.uncancel()
-            return LocalOutcome(failure=_timed_out(clock.struck))
+            return LocalOutcome(failure=_timed_out(self._kind))
         finally:
-            clock.disarm()
+            self.due = 0.0
+
+    def _started(self) -> None:
+        """The attempt has got its slot."""
+        start = self.start
+        own = start.start_to_close_ns
+        still = self._left(self.owner._clock()) if start.schedule_to_close_ns else None
+        if still is not None and (not own or still < own):
+            self._arm(still, enums_workflow.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE)
+        elif own:
+            self._arm(own, enums_workflow.TIMEOUT_TYPE_START_TO_CLOSE)
+        else:
+            self.due = 0.0
+
+    def _expired(self) -> bool:
+        return self._struck
+
+    def _arm(self, delay_ns: int, kind: int) -> None:
+        self._kind = kind
+        self.due = self.owner.arm(delay_ns / SECOND)
+
+    def strike(self) -> None:
+        """The attempt's time is up: cancel it."""
+        self.due = 0.0
+        self._struck = True
+        self.task.cancel()
 
     def _left(self, now: int) -> int | None:
         """What is left of the time for all attempts; None: no limit."""
@@ -295,30 +341,6 @@ class _Series:
             return None
         left = self._left(self.owner._clock())
         return None if left is not None and delay >= left else delay
-
-
-class _Deadline:
-    """Cancels a task when its time is up. ``struck`` is then the `TimeoutType`."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[None] | None) -> None:
-        self._loop = loop
-        self._task = task
-        self._alarm: asyncio.TimerHandle | None = None
-        self.struck: int | None = None
-
-    def arm(self, delay_ns: int, kind: int) -> None:
-        self.disarm()
-        self._alarm = self._loop.call_later(delay_ns / SECOND, self._strike, kind)
-
-    def disarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-
-    def _strike(self, kind: int) -> None:
-        self.struck = kind
-        if self._task is not None:
-            self._task.cancel()
 
 
 def _backoff(policy: common.RetryPolicy, attempt: int) -> int:
