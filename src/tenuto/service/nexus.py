@@ -160,6 +160,8 @@ class Nexus:
         endpoint = await self._find(wanted.endpoint_id, wanted.endpoint)
         if endpoint is None or not core.namespaces.knows(endpoint.namespace):
             return handler_error("NOT_FOUND", "endpoint not registered")
+        if not wanted.operation:
+            return handler_error("NOT_FOUND", "not found")
         until = core.clock.now() + core.limits.nexus_attempt_ns
         future: asyncio.Future[NexusAnswer] = asyncio.get_running_loop().create_future()
         asked = _Asked(source, message.out_id, until, future, wanted.cancel)

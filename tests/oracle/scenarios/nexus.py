@@ -356,8 +356,6 @@ def nexus_commands_that_are_wrong(s: Session) -> None:
         {
             "endpoint": operation(s, endpoint="nobody"),
             "no endpoint": operation(s, endpoint=""),
-            "no service": operation(s, service=""),
-            "no operation": operation(s, operation=""),
             "long service": operation(s, service="s" * 1001),
             "long operation": operation(s, operation="o" * 1001),
             "negative": operation(s, schedule_to_close_timeout=-1),
@@ -383,6 +381,12 @@ def nexus_commands_that_are_wrong(s: Session) -> None:
         task = s.poll(s.tq(suffix), quiet=True)
         s.complete(task, wrong, label=label)
         s.ask("TerminateWorkflowExecution", workflow_execution=s.wid(suffix))
+
+
+@scenario
+def nexus_operation_without_a_name(s: Session) -> None:
+    begin(s, operation="")
+    rest(s, FAILED)
 
 
 @scenario
