@@ -149,8 +149,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def run_ready(self) -> None:
         """Run callbacks until none is ready. Time does not pass."""
-        self._enter()
-        outer = events._get_running_loop()
+        outer = self._enter()
         events._set_running_loop(self)
         try:
             while self._ready:
@@ -162,9 +161,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def run_until_complete(self, future: Any) -> Any:
         """Run until ``future`` is done, and return its result. Raises `Deadlock`."""
         awaited = asyncio.ensure_future(future, loop=self)
-        self._enter()
+        outer = self._enter()
         self._stopping = False
-        outer = events._get_running_loop()
         events._set_running_loop(self)
         try:
             while not awaited.done() and not self._stopping:
@@ -179,7 +177,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             raise Stopped("the loop was stopped")
         return awaited.result()
 
-    def _enter(self) -> None:
+    def _enter(self) -> asyncio.AbstractEventLoop | None:
+        """Begin to run; the loop that runs around this one."""
         if self._closed:
             raise LoopError("the loop is closed")
         if self._running:
@@ -188,6 +187,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         if outer is not None and asyncio.current_task(outer) is not None:
             raise NestedStep("drive this loop from a plain callback or a thread, not from inside a task")
         self._running = True
+        return outer
 
     def stop(self) -> None:
         self._stopping = True

@@ -71,8 +71,7 @@ class RunLoop(DeterministicLoop):
     def drain(self, begin: Callable[[], None] | None, check_conditions: Callable[[], bool] | None) -> None:
         """Run ``begin`` and then everything that is ready, and what that makes ready; conditions whose time has come
         are looked at whenever nothing is ready any more."""
-        self._enter()
-        outer = events._get_running_loop()
+        outer = self._enter()
         events._set_running_loop(self)
         try:
             if begin is not None:

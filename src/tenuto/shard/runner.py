@@ -103,6 +103,8 @@ class Shard:
         self._queue: deque[Awaited] = deque()
         self._bell: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop
+        """That which it was opened on, and lives on. Asking which one runs takes a call of the system."""
         self._fence = 0
         self._workers_inside = workers_inside
         self._lost_before = 0
@@ -128,7 +130,7 @@ class Shard:
             self._lost_before = self._clock.now()
         await self._acquire()
         self._open = True
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._turns()), loop.create_task(self._sweep())]
 
     async def close(self) -> None:
@@ -200,7 +202,7 @@ class Shard:
             reply = self._ask_at_rest(key, request)
             if reply is not None:
                 return reply
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         self._post(Awaited(key, request, future))
         return await future
 
@@ -240,7 +242,7 @@ class Shard:
     async def _turns(self) -> None:
         while self._open:
             if not self._queue:
-                self._bell = asyncio.get_running_loop().create_future()
+                self._bell = self._loop.create_future()
                 await self._bell
                 self._bell = None
                 continue

@@ -208,7 +208,7 @@ class Attempt(Context):
         return await inbound.execute_activity(ExecuteActivityInput(definition.fn, args, executor, headers))
 
     async def _run_async(self, fn: Callable[..., Any], args: Sequence[Any]) -> Any:
-        self.task = asyncio.current_task()
+        self.task = asyncio.current_task(self.loop)
         try:
             return await fn(*args)
         finally:

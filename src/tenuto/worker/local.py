@@ -68,7 +68,7 @@ class LocalRunner(Protocol):
 
 
 class Locals:
-    """The local activities of one run. ``clock`` gives ns since the epoch."""
+    """The local activities of one run, to be made on the loop they live on. ``clock`` gives ns since the epoch."""
 
     def __init__(
         self,
@@ -83,6 +83,7 @@ class Locals:
     ) -> None:
         self._runner = runner
         self._clock = clock
+        self.loop = asyncio.get_running_loop()
         self._place = (namespace, task_queue, workflow_id, run_id, workflow_type)
         self._series: dict[int, _Series] = {}
         self._done: list[LocalActivityResult] = []
@@ -125,7 +126,7 @@ class Locals:
 
     async def ended(self, until: float) -> list[LocalActivityResult]:
         """What has ended since asked last, in order; waits for the first until the loop's time is ``until``."""
-        loop = asyncio.get_running_loop()
+        loop = self.loop
         if not self._done and loop.time() < until:
             self._news = loop.create_future()
             # Waits follow upon each other closely, and end together: when their workflow task must be answered.
@@ -142,7 +143,7 @@ class Locals:
 
     def arm(self, delay: float) -> float:
         """See to it that attempts are looked at ``delay`` seconds from now; returns that instant."""
-        loop = asyncio.get_running_loop()
+        loop = self.loop
         due = loop.time() + delay
         if self._deadline is None or due < self._deadline.when():
             if self._deadline is not None:
@@ -159,7 +160,7 @@ class Locals:
                 series.strike()
         waiting = [series.due for series in self._series.values() if series.due]
         if waiting:
-            self._deadline = asyncio.get_running_loop().call_at(min(waiting), self._look)
+            self._deadline = self.loop.call_at(min(waiting), self._look)
 
     def _wake(self) -> None:
         self._alarm = None
@@ -193,7 +194,7 @@ class _Series:
         self._kind = 0
         """The `TimeoutType` that this would be."""
         self._struck = False
-        self.task = asyncio.get_running_loop().create_task(self._run())
+        self.task = owner.loop.create_task(self._run())
 
     def cancel(self) -> None:
         self.cancelled.set()
