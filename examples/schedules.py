@@ -42,7 +42,7 @@ async def main(target: str | tenuto.Client) -> None:
         reports = await app.client.create_schedule(
             "reports",
             Schedule(
-                action=ScheduleActionStartWorkflow("report", id="report", task_queue="schedules"),
+                action=ScheduleActionStartWorkflow(report, id="report", task_queue="schedules"),
                 spec=ScheduleSpec(cron_expressions=["0 9 * * MON-FRI"], time_zone_name="Europe/Berlin"),
                 policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ALL),
             ),

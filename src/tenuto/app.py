@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
     from tenuto.client import Interceptor as ClientInterceptor
     from tenuto.client import Plugin as ClientPlugin
-    from tenuto.client import WorkflowHandle
+    from tenuto.client import ScheduleHandle, ScheduleOverlapPolicy, WorkflowHandle
     from tenuto.client.callables import StartOptions
+    from tenuto.client.schedule_action import ScheduledStartOptions
+    from tenuto.common import Duration
 
     class AppStartOptions(StartOptions, total=False):
         """Options of `App.start` and `App.execute`."""
@@ -263,6 +265,53 @@ class App:
             handle = await self.start(workflow, *args, **options)
             return await handle.result()
         return await self.client.execute_workflow(workflow, args=args, **self._queued(workflow, options))
+
+    async def schedule(
+        self,
+        id: str,
+        workflow: Any,
+        /,
+        *args: Any,
+        cron: str | Sequence[str] = (),
+        every: Duration | None = None,
+        time_zone: str | None = None,
+        overlap: ScheduleOverlapPolicy | None = None,
+        **options: Unpack[ScheduledStartOptions],
+    ) -> ScheduleHandle:
+        """See to it that a schedule starts ``workflow`` again and again: make it, or, if there is one with this ``id``, have
+        it act like this from now on. So a program that is started again need not ask whether it made its schedules.
+
+        For more than this, `Client.create_schedule`.
+
+        Args:
+            id: The schedule's. Workflows get the same one with their time, unless ``options`` name another.
+            workflow: A ``@workflow`` function, the run method of a workflow class, or the name of a type.
+            args: Its arguments.
+            cron: When, as cron expressions: one or several.
+            every: When, as an interval in seconds or as timedelta, counted from 1970. May be given beside ``cron``.
+            time_zone: Whose clock ``cron`` is read by, as in ``"Europe/Rome"``. Default: UTC.
+            overlap: What to do while the workflow before still runs. Default: skip.
+            options: Those of `ScheduleActionStartWorkflow`: timeouts, retry policy, memo and so on.
+
+        Raises:
+            ValueError: Neither ``cron`` nor ``every``.
+            RPCError: What the service says of a ``cron`` or ``time_zone`` that it cannot read.
+        """
+        from tenuto.client import schedule_sugar
+
+        if not cron and every is None:
+            raise ValueError("a schedule needs a time: give cron, every, or both")
+        queue = getattr(workflow, "task_queue", None) or self.task_queue
+        wanted = schedule_sugar.schedule(
+            workflow,
+            args,
+            [cron] if isinstance(cron, str) else list(cron),
+            every,
+            time_zone,
+            overlap,
+            {"id": id, "task_queue": queue, **options},
+        )
+        return await schedule_sugar.put(self.client, id, wanted)
 
     def _queued(self, workflow: Any, options: dict[str, Any]) -> Any:
         queue = getattr(workflow, "task_queue", None) or self.task_queue

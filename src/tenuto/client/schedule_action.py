@@ -38,6 +38,7 @@ from tenuto.wire import workflow as workflow_protos
 
 if TYPE_CHECKING:
     from tenuto.client.core import ClientCore
+    from tenuto.workflow.function import FunctionWorkflow
 
 
 NO_ATTRIBUTES: SearchAttributes = MappingProxyType({})
@@ -102,6 +103,15 @@ class ScheduleActionStartWorkflow(ScheduleAction):
     priority: Priority
     headers: Mapping[str, common.Payload] | None
 
+    @overload
+    def __init__(
+        self,
+        workflow: FunctionWorkflow[..., Any],
+        arg: Any = ...,
+        *more: Any,
+        args: Sequence[Any] = ...,
+        **options: Unpack[ScheduledStartOptions],
+    ) -> None: ...
     @overload
     def __init__(
         self, workflow: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[ScheduledStartOptions]
