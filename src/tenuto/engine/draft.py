@@ -519,9 +519,9 @@ class Draft:
         for rd in self.runs:
             task_id = rd.seal(task_id)
         self.next_task_id = task_id
-        self.dirty = bool(
-            self.out.changes or self.deleted_runs or self.amended_runs or self.delete_chain
-        ) or any([rd.changed or rd.visible for rd in self.runs])
+        self.dirty = self.delete_chain or bool(self.out.changes or self.deleted_runs or self.amended_runs)
+        for rd in self.runs:
+            self.dirty |= rd.changed or rd.visible
 
     def let_go(self) -> None:
         """Nobody will look at it any more: without its runs, which know it, it needs no collector to be freed."""
