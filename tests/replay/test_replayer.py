@@ -88,7 +88,7 @@ def lived(*types: Any, converter: DataConverter | None = None) -> Any:
 
     def live(script: Any) -> list[WorkflowHistory]:
         async def main() -> list[WorkflowHistory]:
-            async with Town(*types, converter=converter) as town, asyncio.timeout(20):
+            async with Town(*types, converter=converter) as town, asyncio.timeout(60):
                 started: list[str] = await script(town)
                 return [WorkflowHistory(one, await town.history(one)) for one in started]
 

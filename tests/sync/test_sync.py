@@ -114,7 +114,7 @@ def test_a_workflow_runs_without_an_await(app: SyncApp) -> None:
     assert app.execute(order, "pears", 3) == "3 pears"
     handle = app.start(order, "plums", id="an-order")
     assert (handle.id, handle.result()) == ("an-order", "1 plums")
-    assert app.client.get_workflow_handle("an-order", result_type=str).result(timeout=5) == "1 plums"
+    assert app.client.get_workflow_handle("an-order", result_type=str).result(timeout=60) == "1 plums"
 
 
 def test_a_failure_is_raised_where_it_is_waited_for(app: SyncApp) -> None:
@@ -126,7 +126,7 @@ def test_a_failure_is_raised_where_it_is_waited_for(app: SyncApp) -> None:
 def test_messages_are_sent_and_answered(app: SyncApp) -> None:
     cart = app.client.start_workflow(Cart.run, id="cart", task_queue="default")
     assert cart.execute_update(Cart.add, "pear") == 1
-    assert cart.start_update(Cart.add, "plum").result(timeout=timedelta(seconds=5)) == 2
+    assert cart.start_update(Cart.add, "plum").result(timeout=timedelta(seconds=60)) == 2
     assert cart.query(Cart.count) == 2
     cart.signal(Cart.close)
     assert cart.result() == ["pear", "plum"]
@@ -142,7 +142,7 @@ def test_who_waits_no_longer_leaves_the_workflow_alone(app: SyncApp) -> None:
         handle.result(timeout=0.05)
     handle.cancel(reason="enough")
     with pytest.raises(WorkflowFailureError):
-        handle.result(timeout=5)
+        handle.result(timeout=60)
 
 
 def test_a_listing_is_an_iterator(app: SyncApp) -> None:

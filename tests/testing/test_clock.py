@@ -55,7 +55,7 @@ def test_real_time_brings_alarms_nearer_after_a_jump_too() -> None:
         rung = asyncio.Event()
         clock.alarm_at(clock.now() + DAY, rung.set)
         clock.jump(clock.now() + DAY - SECOND // 100)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await rung.wait()
 
     asyncio.run(run())

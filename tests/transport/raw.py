@@ -12,7 +12,7 @@ from tenuto.wire import command, enums_command
 from tenuto.wire import workflowservice as ws
 
 NAMESPACE = "default"
-PATIENCE = timedelta(seconds=10)
+PATIENCE = timedelta(seconds=50)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -4,11 +4,16 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from tenuto.client import Client
 from tenuto.transport.errors import RPCError, RPCStatusCode
 from tenuto.wire import Message
+
+PATIENCE = 90
+"""Seconds after which a story hangs: more than any takes on a machine that stalls."""
+LONGER_THAN_PATIENCE = timedelta(minutes=10)
 
 
 def story(test: Callable[[Client], Awaitable[None]]) -> Callable[[], None]:
@@ -17,7 +22,7 @@ def story(test: Callable[[Client], Awaitable[None]]) -> Callable[[], None]:
     async def run() -> None:
         client = await Client.connect(f"memory://{uuid.uuid4().hex}")
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 await test(client)
         finally:
             await client.close()
@@ -54,6 +59,11 @@ class Wire:
             return answer
 
         service.call = watched  # type: ignore[method-assign]
+
+    async def until(self, method: str, count: int = 1) -> None:
+        """Wait until that many such calls have been made."""
+        while len(self.requests(method)) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
     def requests(self, method: str) -> list[Any]:
         return [request for name, request in self.calls if name == method]

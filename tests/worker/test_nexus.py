@@ -237,7 +237,7 @@ async def test_interceptors_stand_around_operations(client: Client) -> None:
 async def test_a_worker_with_service_handlers_polls_for_nexus_tasks(client: Client) -> None:
     wire = Wire(client)
     async with Worker(client, task_queue="q", nexus_service_handlers=[ShopHandler()]):
-        await asyncio.sleep(0.05)
+        await wire.until("PollNexusTaskQueue", 5)
     assert len(wire.requests("PollNexusTaskQueue")) == 5
     (goodbye,) = wire.requests("ShutdownWorker")
     assert list(goodbye.task_queue_types) == [3]

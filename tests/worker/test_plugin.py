@@ -120,7 +120,8 @@ async def test_plugins_change_the_configuration_and_surround_the_run(client: Cli
     assert worker.task_queue == "qab"
     assert (worker.config()["task_queue"], worker.config(active_config=True)["task_queue"]) == ("q", "qab")
     async with worker:
-        await asyncio.sleep(0.02)
+        while len(log) < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
         assert log == ["a configures", "b configures", "a begins", "b begins"]
     assert log[4:] == ["b ends", "a ends"]
 

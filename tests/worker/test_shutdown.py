@@ -10,7 +10,7 @@ import pytest
 from tenuto.client import Client
 from tenuto.transport.errors import RPCError, RPCStatusCode
 from tenuto.worker import Worker
-from tests.worker.house import Wire, new_id, refuse_namespace, story
+from tests.worker.house import LONGER_THAN_PATIENCE, Wire, new_id, refuse_namespace, story
 from tests.worker.programs import Calls, Greeting, Waiting, greet, thread_name, until_shutdown, wait_for_ever
 
 # ---- stopping --------------------------------------------------------------------------------------------------------
@@ -18,9 +18,10 @@ from tests.worker.programs import Calls, Greeting, Waiting, greet, thread_name, 
 
 @story
 async def test_shutdown_ends_run(client: Client) -> None:
+    wire = Wire(client)
     worker = Worker(client, task_queue="q", activities=[greet])
     running = asyncio.create_task(worker.run())
-    await asyncio.sleep(0.05)
+    await wire.until("PollActivityTaskQueue")
     assert worker.is_running
     await worker.shutdown()
     assert worker.is_shutdown
@@ -41,9 +42,10 @@ async def test_a_worker_told_to_stop_before_it_runs_ends_at_once(client: Client)
 
 @story
 async def test_cancelling_run_shuts_the_worker_down(client: Client) -> None:
+    wire = Wire(client)
     worker = Worker(client, task_queue="q", activities=[greet])
     running = asyncio.create_task(worker.run())
-    await asyncio.sleep(0.05)
+    await wire.until("PollActivityTaskQueue")
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -54,7 +56,8 @@ async def test_cancelling_run_shuts_the_worker_down(client: Client) -> None:
 async def test_the_service_is_told_that_a_worker_goes(client: Client) -> None:
     wire = Wire(client)
     async with Worker(client, task_queue="q", workflows=[Waiting], activities=[greet], identity="me"):
-        await asyncio.sleep(0.05)
+        await wire.until("PollWorkflowTaskQueue", 5)
+        await wire.until("PollActivityTaskQueue", 5)
     (goodbye,) = wire.requests("ShutdownWorker")
     polls = wire.requests("PollWorkflowTaskQueue")
     sticky = {poll.task_queue.name for poll in polls if poll.task_queue.normal_name}
@@ -70,20 +73,23 @@ async def test_the_service_ends_the_polls_of_a_worker_that_goes_so_that_none_is_
 ) -> None:
     wire = Wire(client)
     async with Worker(client, task_queue="q", workflows=[Waiting], activities=[greet]):
-        await asyncio.sleep(0.05)
+        await wire.until("PollWorkflowTaskQueue", 5)
+        await wire.until("PollActivityTaskQueue", 5)
     assert wire.answered["PollWorkflowTaskQueue"] == 5 and wire.answered["PollActivityTaskQueue"] == 5
 
 
 @story
 async def test_another_worker_takes_over_at_once_after_a_shutdown(client: Client) -> None:
     handle = None
-    async with Worker(client, task_queue="q", workflows=[Waiting]):
+    late = LONGER_THAN_PATIENCE
+    async with Worker(
+        client, task_queue="q", workflows=[Waiting], sticky_queue_schedule_to_start_timeout=late
+    ):
         handle = await client.start_workflow(Waiting.run, id=new_id(), task_queue="q")
         assert await handle.query(Waiting.is_open) is False
     async with Worker(client, task_queue="q", workflows=[Waiting]):
         await handle.signal(Waiting.let)
-        async with asyncio.timeout(5):
-            assert await handle.result() == "opened"
+        assert await handle.result() == "opened"
 
 
 @story
@@ -179,7 +185,8 @@ async def test_a_broken_executor_is_fatal(client: Client) -> None:
 async def test_polls_survive_a_service_that_is_away_for_a_while(client: Client) -> None:
     wire = Wire(client)
     async with Worker(client, task_queue="q", workflows=[Greeting], activities=[greet]):
-        await asyncio.sleep(0.05)
+        await wire.until("PollWorkflowTaskQueue", 5)
+        await wire.until("PollActivityTaskQueue", 5)
         away = RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
         wire.refused = {"PollWorkflowTaskQueue": away, "PollActivityTaskQueue": away}
         first = await client.execute_workflow(Greeting.run, "1", id=new_id(), task_queue="q")

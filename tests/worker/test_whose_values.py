@@ -153,7 +153,7 @@ def test_values_and_failures_are_converted_as_those_of_their_owner() -> None:
                 activities=[echo, refuse],
                 max_cached_workflows=0,
             )
-            async with worker, asyncio.timeout(30):
+            async with worker, asyncio.timeout(60):
                 other = await client.start_workflow(Listens.run, "x", id="other", task_queue="q")
                 told = await client.execute_workflow(Speaks.run, "-", id="speaks", task_queue="q")
                 assert told == "-abcdf no, read as activity 3 on q of speaks"
@@ -184,7 +184,7 @@ def test_a_replay_opens_no_payloads_that_the_code_makes_again_itself() -> None:
             worker = Worker(
                 env.client, task_queue="q", workflows=[Speaks, Listens], activities=[echo, refuse]
             )
-            async with worker, asyncio.timeout(30):
+            async with worker, asyncio.timeout(60):
                 await env.client.start_workflow(Listens.run, "x", id="other", task_queue="q")
                 handle = await env.client.start_workflow(Speaks.run, "-", id="speaks", task_queue="q")
                 await handle.result()
@@ -235,7 +235,7 @@ def test_drivers_are_told_what_they_keep_payloads_for() -> None:
             worker = Worker(
                 env.client, task_queue="q", workflows=[Speaks, Listens], activities=[echo, refuse]
             )
-            async with worker, asyncio.timeout(30):
+            async with worker, asyncio.timeout(60):
                 await env.client.start_workflow(Listens.run, "x", id="other", task_queue="q")
                 await env.client.execute_workflow(Speaks.run, "-", id="speaks", task_queue="q")
 

@@ -25,7 +25,7 @@ from tenuto.worker import (
     WorkerDeploymentConfig,
     WorkerTuner,
 )
-from tests.worker.house import Wire, new_id, story
+from tests.worker.house import LONGER_THAN_PATIENCE, Wire, new_id, story
 from tests.worker.programs import (
     Calls,
     Greeting,
@@ -86,10 +86,15 @@ def test_a_worker_gets_along_with_hardly_any_slots_or_cache(slots: int, cached: 
             max_concurrent_workflow_tasks=slots,
             max_concurrent_activities=1,
             max_cached_workflows=cached,
+            sticky_queue_schedule_to_start_timeout=LONGER_THAN_PATIENCE,
         ):
-            runs = [client.execute_workflow(Greeting.run, "x", id=new_id(), task_queue="q") for _ in range(5)]
-            async with asyncio.timeout(8):
-                assert await asyncio.gather(*runs) == ["Hello, x!"] * 5
+            runs = [
+                client.execute_workflow(
+                    Greeting.run, "x", id=new_id(), task_queue="q", task_timeout=LONGER_THAN_PATIENCE
+                )
+                for _ in range(5)
+            ]
+            assert await asyncio.gather(*runs) == ["Hello, x!"] * 5
 
     run()
 
@@ -235,7 +240,8 @@ async def test_polls_are_split_between_both_queues_and_name_the_build(client: Cl
         build_id="b7",
         max_task_queue_activities_per_second=9.5,
     ):
-        await asyncio.sleep(0.1)
+        await wire.until("PollWorkflowTaskQueue", 5)
+        await wire.until("PollActivityTaskQueue", 5)
     polls = wire.requests("PollWorkflowTaskQueue")
     assert len([poll for poll in polls if poll.task_queue.name == "q"]) == 1
     assert len([poll for poll in polls if poll.task_queue.normal_name == "q"]) == 4
@@ -251,7 +257,7 @@ async def test_a_worker_without_remote_activities_polls_for_none(client: Client)
     async with Worker(
         client, task_queue="q", workflows=[Waiting], activities=[greet], no_remote_activities=True
     ):
-        await asyncio.sleep(0.05)
+        await wire.until("PollWorkflowTaskQueue", 5)
     assert not wire.requests("PollActivityTaskQueue")
 
 
@@ -392,14 +398,13 @@ async def test_activities_are_not_begun_faster_than_their_pace(client: Client) -
 async def test_the_service_knows_the_workers_there_are(client: Client) -> None:
     async with Worker(client, task_queue="q", workflows=[Greeting], activities=[greet], identity="me"):
         await client.execute_workflow(Greeting.run, "you", id=new_id(), task_queue="q")
-        async with asyncio.timeout(5):
-            while True:
-                answer = await client.service_client.call(
-                    "ListWorkers", ws.ListWorkersRequest(namespace="default")
-                )
-                if answer.workers_info:
-                    break
-                await asyncio.sleep(0.01)
+        while True:
+            answer = await client.service_client.call(
+                "ListWorkers", ws.ListWorkersRequest(namespace="default")
+            )
+            if answer.workers_info:
+                break
+            await asyncio.sleep(0.01)
         said = answer.workers_info[0].worker_heartbeat
         assert (said.worker_identity, said.task_queue, said.sdk_name) == ("me", "q", "tenuto")
         assert said.workflow_task_slots_info.slot_supplier_kind == "fixed"

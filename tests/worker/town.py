@@ -16,7 +16,7 @@ from tenuto.worker.local import LocalAttempt, LocalOutcome
 from tenuto.worker.runs import Runs
 from tenuto.workflow.definition import Definition
 
-PATIENCE = 20.0
+PATIENCE = 90.0
 _NAMESPACE = "default"
 
 

@@ -25,7 +25,7 @@ from tests.interop.sdk.stage import Stage
 from tests.oracle.harness import SEARCH_ATTRIBUTES
 
 IDENTITY = "interop"
-PATIENCE = 40.0
+PATIENCE = 120.0
 """Seconds that one program may take."""
 
 
