@@ -124,6 +124,7 @@ def worker(address: str) -> Iterator[None]:
             workflows=[Greeting, Family, Failing, Held, Listening],
             activities=[greet, elsewhere, hopeless],
             workflow_runner=UnsandboxedWorkflowRunner(),
+            debug_mode=True,  # what it takes for deadlocks are stalls of the machine
         ):
             ready.set()
             await over.wait()
@@ -131,9 +132,9 @@ def worker(address: str) -> Iterator[None]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     try:
-        assert ready.wait(20), "the worker does not start"
+        assert ready.wait(60), "the worker does not start"
         yield
     finally:
         loop.call_soon_threadsafe(over.set)
-        thread.join(30)
+        thread.join(60)
         loop.close()

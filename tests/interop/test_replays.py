@@ -32,7 +32,11 @@ def replayed(make: Make, histories: Sequence[tuple[str, Sequence[history.History
         found: type[Any]
         if make == "official":
             runner = temporalio.worker.UnsandboxedWorkflowRunner()
-            replayer = temporalio.worker.Replayer(workflows=load(make).workflows, workflow_runner=runner)
+            replayer = temporalio.worker.Replayer(
+                workflows=load(make).workflows,
+                workflow_runner=runner,
+                debug_mode=True,  # what it takes for deadlocks are stalls of the machine
+            )
             found = temporalio.client.WorkflowHistory
         else:
             replayer = tenuto.worker.Replayer(workflows=load(make).workflows)

@@ -115,7 +115,10 @@ async def main() -> dict[str, Any]:
     await handling.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
     await asyncio.sleep(1)  # endpoints are told to the real server's parts after a while
     one = importlib.import_module(f"{CALLER_SDK}.worker").Worker(
-        calling, task_queue=f"caller-{HOUSE}", workflows=[Caller]
+        calling,
+        task_queue=f"caller-{HOUSE}",
+        workflows=[Caller],
+        debug_mode=True,  # what is taken for deadlocks are stalls of the machine
     )
     other = importlib.import_module(f"{HANDLER_SDK}.worker").Worker(
         handling,
@@ -124,6 +127,7 @@ async def main() -> dict[str, Any]:
         activities=[weigh],
         nexus_service_handlers=[Shop()],
         nexus_task_executor=ThreadPoolExecutor(10),
+        debug_mode=True,
     )
     found: dict[str, Any] = {}
     async with one, other:

@@ -180,6 +180,8 @@ def real_server(*more: str) -> Iterator[str]:
     port = free_port()
     binary = Path(sys.executable).parent / "temporal"
     command = [str(binary), "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port)]
+    # Its parts ask at most that often which endpoints there are: a second, unless told otherwise.
+    command += ["--dynamic-config-value", 'system.refreshNexusEndpointsMinWait="0s"']
     command += ["--log-level", "error", *more]
     for name, kind in SEARCH_ATTRIBUTES.items():
         command += ["--search-attribute", f"{name}={kind}"]

@@ -43,7 +43,12 @@ def test_a_month_passes_in_a_moment_for_the_official_sdk() -> None:
         runner = UnsandboxedWorkflowRunner()
         try:
             async with Worker(
-                client, task_queue="q", workflows=[Month], activities=[third_time], workflow_runner=runner
+                client,
+                task_queue="q",
+                workflows=[Month],
+                activities=[third_time],
+                workflow_runner=runner,
+                debug_mode=True,  # what it takes for deadlocks are stalls of the machine
             ):
                 started = time.perf_counter()
                 assert await client.execute_workflow(Month.run, 30, id="month", task_queue="q") == 3

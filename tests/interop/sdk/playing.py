@@ -91,7 +91,8 @@ def worker(make: Make, client: Any, queue: str, executor: ThreadPoolExecutor, **
     }
     if make == "official":
         runner = temporalio.worker.UnsandboxedWorkflowRunner()
-        return temporalio.worker.Worker(client, workflow_runner=runner, **options)
+        # What it takes for deadlocks are stalls of the machine: none is looked for.
+        return temporalio.worker.Worker(client, workflow_runner=runner, debug_mode=True, **options)
     return tenuto.worker.Worker(client, **options)
 
 

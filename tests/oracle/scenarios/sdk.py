@@ -100,6 +100,7 @@ async def _run(s: Session, body: Body) -> None:
         activities=programs.ACTIVITIES,
         identity="sdk-worker",
         workflow_runner=UnsandboxedWorkflowRunner(),
+        debug_mode=True,  # what it takes for deadlocks are stalls of the machine
         graceful_shutdown_timeout=timedelta(seconds=1),
         max_heartbeat_throttle_interval=timedelta(seconds=0.2),
         default_heartbeat_throttle_interval=timedelta(seconds=0.2),

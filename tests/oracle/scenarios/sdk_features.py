@@ -38,6 +38,7 @@ def worker_of(b: Bench, **over: Any) -> Worker:
         "activity_executor": ThreadPoolExecutor(8),
         "identity": "sdk-worker",
         "workflow_runner": UnsandboxedWorkflowRunner(),
+        "debug_mode": True,  # what it takes for deadlocks are stalls of the machine
         "graceful_shutdown_timeout": timedelta(seconds=1),
         "max_heartbeat_throttle_interval": timedelta(seconds=0.2),
         "default_heartbeat_throttle_interval": timedelta(seconds=0.2),
@@ -80,7 +81,9 @@ async def begin(
 
 async def replays(b: Bench, *handles: WorkflowHandle[Any, Any]) -> None:
     """Records whether the histories replay without a non-determinism."""
-    replayer = Replayer(workflows=programs.WORKFLOWS, workflow_runner=UnsandboxedWorkflowRunner())
+    replayer = Replayer(
+        workflows=programs.WORKFLOWS, workflow_runner=UnsandboxedWorkflowRunner(), debug_mode=True
+    )
     failures = []
     for handle in handles:
         result = await replayer.replay_workflow(await handle.fetch_history(), raise_on_replay_failure=False)
