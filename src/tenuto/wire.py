@@ -66,6 +66,7 @@ from temporalio.api.command.v1 import message_pb2 as command  # noqa: E402
 from temporalio.api.common.v1 import grpc_status_pb2 as grpc_status  # noqa: E402
 from temporalio.api.common.v1 import message_pb2 as common  # noqa: E402
 from temporalio.api.deployment.v1 import message_pb2 as deployment  # noqa: E402
+from temporalio.api.enums.v1 import activity_pb2 as enums_activity  # noqa: E402
 from temporalio.api.enums.v1 import batch_operation_pb2 as enums_batch  # noqa: E402
 from temporalio.api.enums.v1 import command_type_pb2 as enums_command  # noqa: E402
 from temporalio.api.enums.v1 import common_pb2 as enums_common  # noqa: E402
@@ -108,6 +109,7 @@ def _quicken(*modules: ModuleType) -> None:
 
 
 _quicken(
+    enums_activity,
     enums_command,
     enums_common,
     enums_event,
@@ -199,6 +201,7 @@ __all__ = [
     "common",
     "deployment",
     "duration_pb2",
+    "enums_activity",
     "enums_batch",
     "enums_command",
     "enums_common",

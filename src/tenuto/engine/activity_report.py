@@ -7,8 +7,9 @@ A worker that speaks for an attempt that is not the current one is told NOT_FOUN
 from tenuto.engine import activity_state as state
 from tenuto.engine import events as ev
 from tenuto.engine import failure_size, retry, workflow_task
+from tenuto.engine.activity_end import end
 from tenuto.engine.chain import Activity
-from tenuto.engine.context import invalid, not_found, open_run
+from tenuto.engine.context import invalid, no_such_activity, not_found, open_run
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.types import (
     ActivityToken,
@@ -19,6 +20,7 @@ from tenuto.engine.types import (
     Heartbeat,
     HeartbeatReply,
     LeaveActivityOpen,
+    Rejected,
     StartActivityTask,
 )
 from tenuto.limits import LIMITS
@@ -34,12 +36,12 @@ def start(draft: Draft, request: StartActivityTask) -> None:
     rd = open_run(draft, request.run_id)
     activity = rd.activities.get(request.scheduled_id)
     if activity is None or activity.attempt != request.attempt or activity.stamp != request.stamp:
-        raise not_found(STALE_TEXT)
+        raise stale(draft)
     if activity.started:
         if activity.request_id != request.request_id:
-            raise not_found(STALE_TEXT)
+            raise stale(draft)
     elif not state.ready(activity, rd.now) or rd.run.paused is not None:
-        raise not_found(STALE_TEXT)
+        raise stale(draft)
     else:
         rd.note(state.AttemptStarted(activity.scheduled_id, rd.now, request.identity, request.request_id))
     draft.reply = state.handout(rd, request.scheduled_id)
@@ -73,19 +75,19 @@ def complete(draft: Draft, request: CompleteActivity) -> None:
     instead."""
     rd, activity = _named(draft, request.token)
     if _too_large(request.result):
-        _require_started(activity)
+        _require_started(draft, activity)
         reason = failure_size.refused("Complete result exceeds size limit.")
         _fail(rd, activity, reason, request.identity, request.worker_version)
         return
     if not activity.started:
         if not request.token.by_id:
-            raise not_found(STALE_TEXT)
+            raise stale(draft)
         rd.note(state.AttemptStarted(activity.scheduled_id, rd.now, request.identity, ""))
         activity = rd.activities[activity.scheduled_id]
     attributes = history.ActivityTaskCompletedEventAttributes(
         result=request.result, identity=request.identity
     )
-    state.close(rd, activity, ev.ACTIVITY_COMPLETED, attributes, request.worker_version)
+    end(rd, activity, ev.ACTIVITY_COMPLETED, attributes, request.worker_version)
     workflow_task.wake(rd)
 
 
@@ -124,7 +126,7 @@ def cancel(draft: Draft, request: CancelActivity) -> None:
         identity=request.identity,
     )
     # Unlike with other ends, the build that acknowledges a cancellation is not on record.
-    state.close(rd, activity, ev.ACTIVITY_CANCELED, attributes)
+    end(rd, activity, ev.ACTIVITY_CANCELED, attributes)
     workflow_task.wake(rd)
 
 
@@ -151,7 +153,7 @@ def _fail(
         return
     attributes = history.ActivityTaskFailedEventAttributes(failure=reason, identity=identity)
     attributes.retry_state = why  # type: ignore[assignment]
-    state.close(rd, activity, ev.ACTIVITY_FAILED, attributes, worker_version)
+    end(rd, activity, ev.ACTIVITY_FAILED, attributes, worker_version)
     workflow_task.wake(rd)
 
 
@@ -165,13 +167,13 @@ def _named(draft: Draft, token: ActivityToken) -> tuple[RunDraft, Activity]:
     if token.by_id and not scheduled_id:
         scheduled_id = rd.activity_ids.get(token.activity_id) or 0
         if not scheduled_id:
-            raise not_found(
+            raise no_such_activity(draft) or not_found(
                 f"cannot find pending activity with ActivityID {token.activity_id},"
                 " check workflow execution history for more details"
             )
     activity = rd.activities.get(scheduled_id)
     if activity is None or not (token.by_id or _current(activity, token)):
-        raise not_found(STALE_TEXT)
+        raise stale(draft)
     return rd, activity
 
 
@@ -184,13 +186,18 @@ def _current(activity: Activity, token: ActivityToken) -> bool:
 
 def _started(draft: Draft, token: ActivityToken) -> tuple[RunDraft, Activity]:
     rd, activity = _named(draft, token)
-    _require_started(activity)
+    _require_started(draft, activity)
     return rd, activity
 
 
-def _require_started(activity: Activity) -> None:
+def _require_started(draft: Draft, activity: Activity) -> None:
     if not activity.started:
-        raise not_found(STALE_TEXT)
+        raise stale(draft)
+
+
+def stale(draft: Draft) -> Rejected:
+    """Nothing that can be reported on is so named (any more)."""
+    return no_such_activity(draft) or not_found(STALE_TEXT)
 
 
 def _too_large(payloads: common.Payloads | None) -> bool:

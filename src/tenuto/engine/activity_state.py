@@ -116,6 +116,8 @@ def handout(
         activity=activity,
         heartbeat_details=activity.heartbeat_details,
         scheduled=scheduled,
+        standalone=rd.terms.standalone is not None,
+        start_at=rd.terms.start_at,
     )
 
 
@@ -285,6 +287,7 @@ class Heartbeaten:
     def apply(self, rd: RunDraft) -> None:
         activity = rd.activities.edit(self.scheduled_id)
         activity.heartbeat_at, activity.heartbeat_details = self.at, self.details
+        activity.heartbeats += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +305,7 @@ class AttemptEnded:
     def apply(self, rd: RunDraft) -> None:
         activity = rd.activities.edit(self.scheduled_id)
         activity.attempt += 1
-        activity.started_at = 0
+        activity.last_started_at, activity.started_at = activity.started_at, 0
         activity.started_event_id = NO_EVENT
         activity.request_id = ""
         activity.left_open = False
@@ -314,6 +317,11 @@ class AttemptEnded:
             activity.last_completed_at = self.at
         if activity.reset_heartbeat:
             activity.heartbeat_at, activity.heartbeat_details = 0, b""
+        if activity.reset_requested and rd.terms.standalone is not None:
+            # Unlike a workflow's, it begins again at once, and counts from the beginning.
+            activity.attempt, activity.retry_interval_ns = 1, 0
+            if activity.paused is None:
+                activity.scheduled_at = self.at
         activity.reset_requested = activity.reset_heartbeat = activity.keep_paused = False
 
 

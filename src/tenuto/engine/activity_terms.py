@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from tenuto.engine import events as ev
 from tenuto.engine.retry import duration_problem
 from tenuto.limits import LIMITS
-from tenuto.wire import activity, command, common, taskqueue
+from tenuto.wire import activity, command, common, taskqueue, workflowservice
 
 SYSTEM_PREFIX = "/_sys/"
 INTERNAL_QUEUE = "temporal-sys-per-ns-tq"
 FAIRNESS_KEY_BYTES = 64
 
-Source = command.ScheduleActivityTaskCommandAttributes | activity.ActivityOptions
-"""What names the terms of an activity; both name them alike."""
+Source = (
+    command.ScheduleActivityTaskCommandAttributes
+    | activity.ActivityOptions
+    | workflowservice.StartActivityExecutionRequest
+)
+"""What names the terms of an activity; all name them alike."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ offers it.
 from tenuto.engine import activity_state as state
 from tenuto.engine import events as ev
 from tenuto.engine import failure_size, retry, workflow_task
+from tenuto.engine.activity_end import end
 from tenuto.engine.chain import Activity
 from tenuto.engine.draft import RunDraft
 from tenuto.wire import common, failure, history
@@ -84,7 +85,7 @@ def time_out(rd: RunDraft, activity: Activity, kind: int, *, at_once: bool = Fal
         reason = ev.timeout_failure(NO_TIME, retry.SCHEDULE_TO_CLOSE)
     attributes = history.ActivityTaskTimedOutEventAttributes(failure=_complete(reason, activity))
     attributes.retry_state = why  # type: ignore[assignment]
-    state.close(rd, activity, ev.ACTIVITY_TIMED_OUT, attributes)
+    end(rd, activity, ev.ACTIVITY_TIMED_OUT, attributes)
     return True
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tenuto.engine.nexus_state import CallbackState, NexusOperation
+from tenuto.engine.standalone_state import Standalone
 
 NO_EVENT = 0
 
@@ -99,6 +100,8 @@ class Terms(msgspec.Struct, array_like=True):
     there waits for the end."""
     callback_states: tuple[CallbackState, ...] = ()
     """How far the delivery of each of ``callbacks`` has come."""
+    standalone: Standalone | None = None
+    """Set in the chain of an activity on its own."""
 
 
 NORMAL, SPECULATIVE = 1, 2
@@ -251,6 +254,10 @@ class Activity(msgspec.Struct, array_like=True):
     workflow_task_completed_id: int = NO_EVENT
     left_open: bool = False
     """Its worker has returned without a result: somebody else will tell how the current attempt ends."""
+    heartbeats: int = 0
+    """How many there were, in all attempts."""
+    last_started_at: int = 0
+    """When the previous attempt began."""
 
     @property
     def started(self) -> bool:

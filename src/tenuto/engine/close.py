@@ -12,8 +12,8 @@ from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.retry import next_retry, policy, to_wire, validate
 from tenuto.engine.types import Terminate
 from tenuto.limits import LIMITS
+from tenuto.wire import Message, common, enums_failed, enums_workflow, failure, history
 from tenuto.wire import command as wire_command
-from tenuto.wire import common, enums_failed, enums_workflow, failure, history
 
 Cause = enums_failed.WorkflowTaskFailedCause
 Status = enums_workflow.WorkflowExecutionStatus
@@ -325,9 +325,9 @@ def terminate(
     _finish(rd, event, reset=reset)
 
 
-def retire(rd: RunDraft) -> None:
+def retire(rd: RunDraft, kind: int = ev.COMPLETED, attributes: Message | None = None) -> None:
     """Close a run of the service's own that has nothing more to do."""
-    _finish(rd, rd.emit(ev.COMPLETED, history.WorkflowExecutionCompletedEventAttributes()))
+    _finish(rd, rd.emit(kind, attributes))
 
 
 def terminate_request(draft: Draft, request: Terminate) -> None:

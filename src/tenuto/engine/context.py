@@ -9,6 +9,7 @@ from typing import Any
 
 from tenuto.engine.chain import ClosedRun, ParentLink, Run, Terms
 from tenuto.engine.draft import Draft, RunDraft
+from tenuto.engine.standalone_state import shown_id
 from tenuto.engine.types import Reason, Rejected
 from tenuto.limits import LIMITS, Limits
 from tenuto.wire import errordetails
@@ -25,12 +26,18 @@ def invalid(message: str) -> Rejected:
     return Rejected(Reason.INVALID, message)
 
 
+def no_such_activity(draft: Draft) -> Rejected | None:
+    """What callers hear of an activity on its own that is not there (any more); None: the chain is a workflow's."""
+    activity_id = shown_id(draft.workflow_id)
+    return not_found(f"activity not found for ID: {activity_id}") if activity_id is not None else None
+
+
 def no_such_chain(draft: Draft) -> Rejected:
-    return not_found(f"workflow not found for ID: {draft.workflow_id}")
+    return no_such_activity(draft) or not_found(f"workflow not found for ID: {draft.workflow_id}")
 
 
 def no_such_run(draft: Draft, run_id: str) -> Rejected:
-    return not_found(
+    return no_such_activity(draft) or not_found(
         f'workflow execution not found for workflow ID "{draft.workflow_id}" and run ID "{run_id}"'
     )
 
@@ -67,7 +74,7 @@ def open_run(draft: Draft, run_id: str, first_run_id: str = "") -> RunDraft:
     """The named run, which must be open. Raises NOT_FOUND."""
     found = find_run(draft, run_id, first_run_id)
     if found.rd is None or not found.rd.run.open:
-        raise not_found(COMPLETED_TEXT)
+        raise no_such_activity(draft) or not_found(COMPLETED_TEXT)
     return found.rd
 
 

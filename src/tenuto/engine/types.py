@@ -460,6 +460,10 @@ class ActivityHandout(msgspec.Struct):
     heartbeat_details: bytes = b""
     scheduled: history.ActivityTaskScheduledEventAttributes | None = None
     """Set when the event was written by the same decision."""
+    standalone: bool = False
+    """There is no workflow."""
+    start_at: int = 0
+    """When the run began."""
 
 
 class StartReply(msgspec.Struct):
