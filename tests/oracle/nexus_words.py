@@ -9,6 +9,8 @@ from tests.oracle.session import Session
 
 SCHEDULED, STARTED, COMPLETED, FAILED, CANCELED, TIMED_OUT, CANCEL_REQUESTED = range(48, 55)
 REQUEST_COMPLETED, REQUEST_FAILED = 56, 57
+BACKING_OFF = 2
+CALLBACK_FAILED = 4
 
 
 def endpoint(s: Session, quiet: bool = True, queue: str = "", **over: Any) -> Any:
@@ -73,9 +75,27 @@ def refuse(s: Session, task: Any, kind: str, label: str = "", **over: Any) -> An
     return s.call("RespondNexusTaskFailed", label=label, task_token=task.task_token, error=error)
 
 
+def tried(s: Session, label: str = "") -> None:
+    """The description when an attempt of the operation, or of its cancellation, is over: it backs off, or has ended."""
+    s.describe_when(
+        lambda shown: all(
+            BACKING_OFF in (one.state, one.cancellation_info.state) for one in shown.pending_nexus_operations
+        ),
+        label=label,
+    )
+
+
+def delivered(s: Session, label: str = "") -> None:
+    """The description of what backs the operation when its callbacks have come to something."""
+    s.describe_when(
+        lambda shown: all(one.state >= CALLBACK_FAILED for one in shown.callbacks), "-backing", label
+    )
+
+
 def begin(s: Session, *more: Any, **over: Any) -> None:
+    """A workflow that has asked for an operation. Its tasks have time enough for a server that is busy."""
     endpoint(s)
-    s.start()
+    s.start(workflow_task_timeout=60)
     s.step(operation(s, **over), *more)
 
 

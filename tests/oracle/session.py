@@ -167,6 +167,19 @@ class Session:
         """DescribeWorkflowExecution."""
         return self.call("DescribeWorkflowExecution", label=label, execution=(self.wid(suffix), run_id))
 
+    def describe_when(
+        self, reached: Callable[[Any], bool], suffix: str = "", label: str = "", timeout: float = 15
+    ) -> Outcome:
+        """DescribeWorkflowExecution, recorded once it is as wanted, or when the time is up."""
+        deadline = time.monotonic() + timeout
+        while True:
+            shown = self.ask("DescribeWorkflowExecution", execution=(self.wid(suffix), ""))
+            if isinstance(shown, RpcFailure) or reached(shown) or time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+        self.record(f"DescribeWorkflowExecution {label}".strip(), shown)
+        return shown
+
     def events(self, workflow_id: str, run_id: str = "") -> list[Any]:
         """Every event of a run, unrecorded; empty when the run is not there."""
         events: list[Any] = []

@@ -22,6 +22,7 @@ from tests.oracle.nexus_words import (
     refuse,
     rest,
     take,
+    tried,
 )
 from tests.oracle.registry import scenario
 from tests.oracle.session import Session
@@ -178,12 +179,10 @@ def nexus_handler_fails_and_is_tried_again(s: Session) -> None:
     begin(s)
     first = take(s, "first")
     refuse(s, first, "INTERNAL")
-    time.sleep(0.3)
-    s.describe(label="between")
+    tried(s, "between")
     second = take(s, "second")
     refuse(s, second, "BAD_REQUEST", retry_behavior=1)
-    time.sleep(0.3)
-    s.describe(label="between again")
+    tried(s, "between again")
     third = take(s, "third")
     s.record(
         "one request", {"same": len({t.request.start_operation.request_id for t in (first, second, third)})}
@@ -201,12 +200,10 @@ def nexus_answers_that_make_no_sense(s: Session) -> None:
     s.call("RespondNexusTaskFailed", label="no token")
     s.call("RespondNexusTaskFailed", task_token=task.task_token, label="nothing")
     s.call("RespondNexusTaskFailed", task_token=task.task_token, error={"error_type": "odd"}, label="odd")
-    time.sleep(0.3)
-    s.describe(label="after")
+    tried(s, "after")
     task = take(s, quiet=True)
     s.call("RespondNexusTaskCompleted", task_token=task.task_token, label="nothing")
-    time.sleep(0.3)
-    s.describe(label="after nothing")
+    tried(s, "after nothing")
     s.ask("TerminateWorkflowExecution", workflow_execution=s.wid())
 
 
@@ -215,8 +212,7 @@ def nexus_answer_of_the_wrong_kind(s: Session) -> None:
     begin(s)
     task = take(s, quiet=True)
     s.call("RespondNexusTaskCompleted", task_token=task.task_token, response={"cancel_operation": {}})
-    time.sleep(0.5)
-    s.describe(label="after")
+    tried(s, "after")
     s.ask("TerminateWorkflowExecution", workflow_execution=s.wid())
 
 
@@ -225,8 +221,7 @@ def nexus_answer_with_no_outcome(s: Session) -> None:
     begin(s)
     task = take(s, quiet=True)
     answer(s, task)
-    time.sleep(0.5)
-    s.describe(label="after")
+    tried(s, "after")
     s.ask("TerminateWorkflowExecution", workflow_execution=s.wid())
 
 
@@ -256,11 +251,9 @@ def nexus_operation_state_that_is_none(s: Session) -> None:
     begin(s)
     error = {"operation_state": "odd", "failure": {"message": "plain"}}
     answer(s, take(s, quiet=True), operation_error=error)
-    time.sleep(0.4)
-    s.describe()
+    tried(s)
     answer(s, take(s, quiet=True), operation_error={})
-    time.sleep(0.4)
-    s.describe()
+    tried(s)
     s.ask("TerminateWorkflowExecution", workflow_execution=s.wid())
 
 
@@ -287,8 +280,7 @@ def nexus_failures_without_a_kind(s: Session) -> None:
     begin(s)
     task = take(s, quiet=True)
     s.call("RespondNexusTaskFailed", task_token=task.task_token, failure={"message": "no kind"})
-    time.sleep(0.5)
-    s.describe(label="after")
+    tried(s, "after")
     s.ask("TerminateWorkflowExecution", workflow_execution=s.wid())
 
 
@@ -455,8 +447,7 @@ def nexus_cancel_is_refused(s: Session) -> None:
     s.wait_for(STARTED)
     s.step(cancel(5))
     refuse(s, take(s, "first"), "INTERNAL")
-    time.sleep(0.4)
-    s.describe(label="between")
+    tried(s, "between")
     refuse(s, take(s, "second"), "NOT_FOUND")
     s.wait_for(REQUEST_FAILED)
     s.describe(label="refused")
@@ -472,8 +463,8 @@ def nexus_cancel_before_start_is_answered(s: Session) -> None:
     s.step(cancel(5))
     s.describe(label="asked")
     answer(s, task, async_success={"operation_token": "token"})
-    time.sleep(0.5)
-    s.describe(label="answered")
+    s.wait_for(STARTED)
+    s.describe_when(lambda shown: shown.pending_nexus_operations[0].cancellation_info.state, label="answered")
     s.step(done())
 
 
