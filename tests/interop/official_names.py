@@ -11,6 +11,7 @@ Tests there that reach into the official package's private parts get the few sta
 workflow code runs on threads: tests about code that nobody can interrupt need that. Must never be loaded by our own tests.
 """
 
+import base64
 import enum
 import importlib
 import importlib.abc
@@ -25,6 +26,7 @@ from typing import Any
 
 import tenuto
 import tenuto.wire
+from tenuto.client import WorkflowHistory
 from tenuto.converter.hints import type_hints_from_func
 from tenuto.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
@@ -93,6 +95,8 @@ def _stand_in(name: str) -> ModuleType | None:
     made.__path__ = []
     parent = importlib.import_module(own.rpartition(".")[0])
     vars(made).update({key: value for key, value in vars(parent).items() if not key.startswith("__")})
+    if name == f"{OFFICIAL}.worker._nexus":
+        vars(made)["_DummyPayloadSerializer"] = _argument
     if name.endswith("._workflow_instance"):
         vars(made).update(
             logger=logging.getLogger("tenuto.workflow"),
@@ -134,6 +138,19 @@ def _on_threads() -> None:
     Worker.__init__ = made  # type: ignore[method-assign]
 
 
+def _argument(*, data_converter: Any, payload: Any) -> Any:
+    return importlib.import_module("tenuto.worker.nexus")._Input(data_converter, payload)
+
+
+def _history(given: Any) -> Any:
+    wire = importlib.import_module("temporalio.api.history.v1")
+    return wire.History(events=WorkflowHistory.from_json("any", given).events)
+
+
+def _unpadded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 def install() -> None:
     """From now on the official package's names mean Tenuto."""
     wheel = sys.modules[OFFICIAL]
@@ -153,6 +170,10 @@ def install() -> None:
     for kind in (official, replayer):
         kind._set_default_workflow_logic_flag = _set_flag
     vars(importlib.import_module("tenuto.common"))["_type_hints_from_func"] = type_hints_from_func
+    vars(importlib.import_module("tenuto.client"))["_history_from_json"] = _history
+    vars(importlib.import_module("tenuto.nexus._token"))["_base64url_decode_no_padding"] = _unpadded
+    inside = vars(importlib.import_module("tenuto.nexus._operation_context"))
+    inside["_TemporalStartOperationContext"] = inside["TemporalStartOperationContext"]
     if os.environ.get("TENUTO_THREADS"):
         _on_threads()
 

@@ -116,7 +116,8 @@ class NexusMachine:
             _E.EVENT_TYPE_NEXUS_OPERATION_CANCEL_REQUEST_FAILED,
         ):
             if self.wanted.cancellation_type == Cancellation.WAIT_REQUESTED:
-                self._resolve_cancelled()
+                told_why = event.nexus_operation_cancel_request_failed_event_attributes
+                self._resolve_cancelled(why=told_why.failure if told_why.HasField("failure") else None)
             return
         core.by_event.pop(self.scheduled_id, None)
         if self.resolved:
@@ -182,7 +183,10 @@ class NexusMachine:
         if how in (Cancellation.ABANDON, Cancellation.TRY_CANCEL):
             self._resolve_cancelled()
 
-    def _resolve_cancelled(self, cause: str = "Nexus operation cancelled") -> None:
+    def _resolve_cancelled(
+        self, cause: str = "Nexus operation cancelled", why: failure.Failure | None = None
+    ) -> None:
+        """``why``: what the handler said that would not cancel."""
         if self.resolved:
             return
         self.resolved = True
@@ -193,8 +197,13 @@ class NexusMachine:
         told.service = self.wanted.service
         told.operation = self.wanted.operation_name
         told.operation_token = self.token or ""
-        made.cause.message = cause
-        made.cause.canceled_failure_info.SetInParent()
+        if why is not None and why.HasField("nexus_operation_execution_failure_info"):
+            made = why
+        elif why is not None:
+            made.cause.CopyFrom(why)
+        else:
+            made.cause.message = cause
+            made.cause.canceled_failure_info.SetInParent()
         self.core.jobs.append(lambda: self._fail(made))
 
 

@@ -21,7 +21,7 @@ from google.protobuf.json_format import MessageToDict
 
 from tenuto import ambient
 from tenuto.common import MetricMeter
-from tenuto.exceptions import ApplicationError, FailureError
+from tenuto.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 from tenuto.nexus._operation_context import Info, Scope, Stopping, within
 from tenuto.transport.errors import RPCError, RPCStatusCode
 from tenuto.wire import common, failure, nexus
@@ -269,13 +269,17 @@ class NexusTasks:
 def _as_handler_error(error: BaseException) -> nexusrpc.HandlerError:
     if isinstance(error, nexusrpc.HandlerError):
         return error
-    kind, retryable = _TYPES.INTERNAL, None
+    kind, retryable, text = _TYPES.INTERNAL, None, str(error)
     if isinstance(error, ApplicationError):
         retryable = not error.non_retryable
+        if error.non_retryable:  # what it says itself is in the cause
+            text = "Handler failed with non-retryable application error"
+    elif isinstance(error, WorkflowAlreadyStartedError):
+        retryable = False
     elif isinstance(error, RPCError):
         kind = _OF_STATUS.get(error.status, _TYPES.INTERNAL)
         retryable = False if error.status in _LASTING else None
-    made = nexusrpc.HandlerError(str(error), type=kind, retryable_override=retryable)
+    made = nexusrpc.HandlerError(text, type=kind, retryable_override=retryable)
     made.__cause__ = error
     return made
 
@@ -304,16 +308,29 @@ class _Input:
 
     async def deserialize(self, content: Any, as_type: type[Any] | None = None) -> Any:
         try:
-            (value,) = await self._converter.decode(
-                [self._payload], type_hints=[as_type] if as_type is not None else None
+            plain = await self._converter.decode_payloads([self._payload])
+        except Exception as error:  # a key may be back in a minute
+            raise _unreadable(error, "codec", _TYPES.INTERNAL, None) from error
+        try:
+            (value,) = self._converter.payload_converter.from_payloads(
+                plain, [as_type] if as_type is not None else None
             )
         except Exception as error:
-            raise nexusrpc.HandlerError(
-                "Data converter failed to decode Nexus operation input",
-                type=_TYPES.BAD_REQUEST,
-                retryable_override=False,
-            ) from error
+            raise _unreadable(error, "converter", _TYPES.BAD_REQUEST, False) from error
         return value
+
+
+def _unreadable(
+    error: Exception, part: str, kind: nexusrpc.HandlerErrorType, retryable: bool | None
+) -> nexusrpc.HandlerError:
+    """An argument that cannot be read: whose fault it is, and whether to try again."""
+    refused = isinstance(error, ApplicationError) and error.type == "PayloadValidationError"
+    if refused and cast("ApplicationError", error).non_retryable:
+        return nexusrpc.HandlerError(
+            "Invalid operation input", type=_TYPES.BAD_REQUEST, retryable_override=False
+        )
+    text = f"Payload {part} failed to decode Nexus operation input"
+    return nexusrpc.HandlerError(text, type=kind, retryable_override=retryable)
 
 
 class _Over(handling.OperationTaskCancellation):
