@@ -119,6 +119,10 @@ def test_a_count_of_actions_must_fit_its_flag() -> None:
         ScheduleState(remaining_actions=1)._to_proto()
 
 
+def test_the_default_rules_are_those_that_the_service_describes() -> None:
+    assert SchedulePolicy() == SchedulePolicy(catchup_window=timedelta(days=365))
+
+
 def test_a_schedules_workflow_may_leave_out_id_and_queue() -> None:
     async def scene(desk: Desk) -> None:
         action = ScheduleActionStartWorkflow(Sale.run, "visa")

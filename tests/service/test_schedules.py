@@ -78,6 +78,18 @@ def test_a_schedule_that_rests_does_not_promise_what_is_over() -> None:
     on_virtual_time(scene)
 
 
+def test_what_a_schedules_workflows_are_to_be_found_by_is_shown_with_its_type() -> None:
+    async def scene(house: House) -> None:
+        await house.call("AddSearchAttributes", search_attributes={"Colour": 2})
+        red = {"metadata": {"encoding": b"json/plain"}, "data": b'"red"'}
+        start = {**START, "search_attributes": {"indexed_fields": {"Colour": red}}}
+        await create(house, "s", schedule=plan(action={"start_workflow": start}))
+        shown = (await house.call("DescribeSchedule", schedule_id="s")).schedule.action.start_workflow
+        assert shown.search_attributes.indexed_fields["Colour"].metadata["type"] == b"Keyword"
+
+    on_virtual_time(scene)
+
+
 @pytest.mark.parametrize(
     ("query", "text"),
     [

@@ -159,7 +159,7 @@ class SchedulePolicy:
     """Rules. ``catchup_window`` None: the service's default, a year."""
 
     overlap: ScheduleOverlapPolicy = field(default_factory=lambda: ScheduleOverlapPolicy.SKIP)
-    catchup_window: timedelta | None = None
+    catchup_window: timedelta | None = timedelta(days=365)
     """Starts missed while the service was down are made up for when they are not older than this."""
     pause_on_failure: bool = False
 

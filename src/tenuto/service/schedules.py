@@ -138,6 +138,8 @@ class Schedules:
         made = prepared(asked, call.namespace, self._core.clock.now(), self._core.new_id)
         made.workflow_id = action.workflow_id
         made.request_id = ""
+        if made.HasField("search_attributes"):  # typed by now; who looks at the schedule is to see them so
+            action.search_attributes.CopyFrom(made.search_attributes)
         if not action.task_queue.kind:
             action.task_queue.kind = made.task_queue.kind = 1  # type: ignore[assignment]
         return made
