@@ -4,6 +4,7 @@ For drivers that block. Must never know what its jobs do.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
@@ -57,6 +58,7 @@ class Lane:
         return future
 
     def close(self) -> None:
-        """Wait for the jobs posted so far, then end the thread."""
+        """Wait for the jobs posted so far, then end the thread. An interpreter that ends has stopped it already."""
         self._jobs.put(None)
-        self._thread.join()
+        if not sys.is_finalizing():  # some interpreters would wait for ever for a thread that they have stopped
+            self._thread.join()
