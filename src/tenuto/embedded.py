@@ -6,11 +6,13 @@ decides nothing about workflows.
 """
 
 import asyncio
+import atexit
 import contextlib
 import gc
 import itertools
 import logging
 import os
+import sys
 import threading
 from collections.abc import Coroutine
 from typing import Any
@@ -205,6 +207,17 @@ def _house_of(url: str) -> House:
 _inherited: list[Any] = []
 
 
+@atexit.register
+def _let_go_of_all() -> None:
+    """Programs may end without closing their clients: files are let go of while threads can still be waited for."""
+    if _process != os.getpid():
+        return
+    for house in tuple(_houses.values()):
+        with house.lock:
+            if house.loop is None or house.loop.is_closed() or not house.loop.is_running():
+                house._abandon()
+
+
 def _forget(house: House) -> None:
     with _registry:
         if _houses.get(house.key) is house:
@@ -296,6 +309,7 @@ class EmbeddedTransport:
         await self._house.leave()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
+        # Once the interpreter goes down its threads stand still: whoever waits for them then waits for ever.
+        if not getattr(self, "_closed", True) and not sys.is_finalizing():
             self._closed = True
             self._house.dropped()
