@@ -12,7 +12,7 @@ from tenuto.wire import Message, common, failure, protocol, schedule, update
 from tenuto.wire import operatorservice as ops
 from tenuto.wire import workflowservice as ws
 from tests.fuzz.messages import Messages, Mutations
-from tests.fuzz.values import QUEUES, SCHEDULES, WORKFLOWS, Pools, Values, bent
+from tests.fuzz.values import QUEUES, SCHEDULES, SOLOS, WORKFLOWS, Pools, Values, bent
 from tests.fuzz.world import Answer, World
 
 PATIENT_NS = SECOND + SECOND // 50
@@ -384,6 +384,38 @@ def recorded() -> list[Message]:
         ws.PauseActivityRequest(namespace="default", execution=run, type="A"),
         ws.ResetActivityRequest(namespace="default", execution=run, match_all=True),
         *scheduled(),
+        *standing_alone(),
+    ]
+
+
+def standing_alone() -> list[Message]:
+    """A valid request of each kind about an activity without a workflow."""
+    about: Any = {"namespace": "default", "activity_id": SOLOS[0]}
+
+    def start(name: str) -> ws.StartActivityExecutionRequest:
+        made = ws.StartActivityExecutionRequest(namespace="default", activity_id=name)
+        made.activity_type.name, made.task_queue.name = "A", QUEUES[0]
+        made.start_to_close_timeout.seconds = 60
+        return made
+
+    later = start(SOLOS[2])
+    later.start_delay.seconds = 3600
+    change = ws.UpdateActivityExecutionOptionsRequest(**about)
+    change.activity_options.start_to_close_timeout.seconds = 90
+    change.update_mask.paths.append("start_to_close_timeout")
+    return [
+        *(start(SOLOS[0]), start(SOLOS[1]), later, change),
+        ws.DescribeActivityExecutionRequest(**about, include_input=True, include_outcome=True),
+        ws.PauseActivityExecutionRequest(**about),
+        ws.UnpauseActivityExecutionRequest(**about),
+        ws.ResetActivityExecutionRequest(**about),
+        ws.ListActivityExecutionsRequest(namespace="default", page_size=1),
+        ws.CountActivityExecutionsRequest(namespace="default", query="GROUP BY ExecutionStatus"),
+        ws.RequestCancelActivityExecutionRequest(**about),
+        ws.PollActivityExecutionRequest(**about),
+        ws.TerminateActivityExecutionRequest(namespace="default", activity_id=SOLOS[1]),
+        ws.DeleteActivityExecutionRequest(namespace="default", activity_id=SOLOS[1]),
+        start(SOLOS[1]),
     ]
 
 

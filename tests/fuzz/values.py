@@ -16,6 +16,8 @@ KEPT = 24
 QUEUES = ("q-0", "q-1", "q-2")
 WORKFLOWS = tuple(f"w-{n}" for n in range(8))
 SCHEDULES = ("s-0", "s-1")
+SOLOS = ("solo-0", "solo-1", "solo-2")
+"""Ids of activities on their own."""
 QUERIES = (
     "",
     "WorkflowId = 'w-1'",
@@ -201,6 +203,8 @@ class Values:
                 return chance.choice(QUERIES)
             case "cron_schedule":
                 return chance.choice(CRONS) if chance.random() < 0.3 else ""
+            case "activity_id" if chance.random() < 0.3:
+                return chance.choice(SOLOS)
             case "activity_id" if chance.random() < 0.7:
                 return str(self.pools.any(name, chance, "0"))
             case "activity_id" | "timer_id" | "update_id" | "protocol_instance_id":

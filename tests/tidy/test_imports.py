@@ -75,6 +75,10 @@ NARROW: dict[tuple[str, str], set[str]] = {
         "tenuto.engine.nexus_types",
         "tenuto.engine.schedule_state",
         "tenuto.engine.schedule_text",
+        "tenuto.engine.activity_terms",
+        "tenuto.engine.standalone_state",
+        "tenuto.engine.standalone_types",
+        "tenuto.engine.standalone_view",
     },
     ("cluster", "engine"): {"tenuto.engine.types"},
 }

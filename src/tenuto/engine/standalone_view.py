@@ -9,7 +9,7 @@ from tenuto.engine import activity_state as state
 from tenuto.engine import events as ev
 from tenuto.engine.activity_view import pending_state
 from tenuto.engine.chain import Activity, Run, Terms
-from tenuto.engine.pauses import PAUSES
+from tenuto.engine.pauses import PAUSES as PAUSES
 from tenuto.engine.retry import to_wire
 from tenuto.engine.standalone_state import TYPE_NAME, Standalone
 from tenuto.wire import activity as wire_activity

@@ -6,12 +6,13 @@ import math
 
 from tenuto.engine import types
 from tenuto.engine.retry import duration_problem, to_wire
+from tenuto.engine.standalone_state import PREFIX
 from tenuto.engine.types import Reason, Rejected
 from tenuto.matching.types import Match, QueueKind
 from tenuto.service import tokens, validate
 from tenuto.service.call import Call
 from tenuto.service.core import Core, duration, timestamp
-from tenuto.service.errors import Code, ServiceError, invalid, not_found
+from tenuto.service.errors import Code, ServiceError, invalid
 from tenuto.service.polls import RETRY_PAUSE_NS, poll_until, poller_for, take_back
 from tenuto.store.spi import ChainKey
 from tenuto.wire import errordetails, failure
@@ -121,9 +122,14 @@ class Activities:
             start_to_close_timeout=duration(activity.start_to_close_ns),
             heartbeat_timeout=duration(activity.heartbeat_ns),
         )
-        response.workflow_type.name = handout.workflow_type
-        response.workflow_execution.workflow_id = key.workflow_id
-        response.workflow_execution.run_id = handout.run_id
+        if handout.standalone:
+            response.activity_run_id = handout.run_id
+            response.workflow_execution.SetInParent()
+            response.scheduled_time.CopyFrom(timestamp(handout.start_at))
+        else:
+            response.workflow_type.name = handout.workflow_type
+            response.workflow_execution.workflow_id = key.workflow_id
+            response.workflow_execution.run_id = handout.run_id
         response.activity_type.name = activity.activity_type
         if scheduled.HasField("input"):
             response.input.CopyFrom(scheduled.input)
@@ -248,13 +254,12 @@ def _addressed(call: Call) -> tuple[ChainKey, types.ActivityToken]:
 def _named(request: ById, call: Call) -> tuple[ChainKey, types.ActivityToken]:
     if not request.activity_id:
         invalid("ActivityId is not set on request.")
-    if not request.workflow_id:
-        # Without a workflow the id is that of an activity on its own, and there are none.
-        not_found(f"activity not found for ID: {request.activity_id}")
     if request.run_id and not validate.is_uuid(request.run_id):
         invalid("RunId is not valid UUID.")
     token = types.ActivityToken(request.run_id, activity_id=request.activity_id)
-    return ChainKey(call.namespace.id, request.workflow_id), token
+    # Without a workflow the id is that of an activity on its own.
+    workflow_id = request.workflow_id or PREFIX + request.activity_id
+    return ChainKey(call.namespace.id, workflow_id), token
 
 
 def _check_retry_delay(reported: failure.Failure | None) -> None:

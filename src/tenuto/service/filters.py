@@ -6,7 +6,7 @@ means.
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from tenuto.service.errors import invalid
 
@@ -191,3 +191,39 @@ class _Reader:
             unsupported(clause)
         token = self._tokens[self._at]
         malformed(f"syntax error at position {_OFFSET + token.end} near '{token.value}'")
+
+
+def holds(term: Comparison, value: Any) -> bool:
+    """Whether an attribute's value is as the term wants it; one that is not there only differs."""
+    if isinstance(value, list):
+        if term.operator == "!=":
+            return term.values[0] not in value
+        return any(holds(term, one) for one in value)
+    if value is None:
+        return term.operator == "!="
+    wanted = [_like(value, text) for text in term.values]
+    first = wanted[0]
+    match term.operator:
+        case "=" | "in":
+            return bool(value in wanted)
+        case "!=":
+            return bool(value != first)
+        case "starts_with":
+            return str(value).startswith(str(first))
+    try:
+        order = (value > first) - (value < first)
+    except TypeError:
+        return False
+    return bool({"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[term.operator])
+
+
+def _like(value: Any, text: str) -> Any:
+    """A query's literal as the kind of value it is compared with."""
+    if isinstance(value, bool):
+        return text.lower() == "true"
+    if isinstance(value, (int, float)):
+        try:
+            return float(text)
+        except ValueError:
+            return text
+    return text

@@ -32,7 +32,10 @@ CAPABILITIES = (
     "async_update",
     "worker_heartbeats",
     "reported_problems_search_attribute",
+    "standalone_activities",
     "poller_autoscaling",
+    "standalone_activity_start_delay",
+    "standalone_activity_operator_commands",
 )
 """What a namespace can do here; clients switch features on these."""
 CLUSTER = "active"

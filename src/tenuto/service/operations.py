@@ -5,10 +5,12 @@ Two generations of calls ask for the same things; the newer is put into the word
 
 from tenuto.engine import types
 from tenuto.engine.retry import validate as retry_problem
+from tenuto.engine.standalone_types import OperateStandalone
 from tenuto.service import validate
 from tenuto.service.call import Call
 from tenuto.service.core import Core
-from tenuto.service.errors import invalid, unimplemented
+from tenuto.service.errors import invalid
+from tenuto.service.standalone import chain_key, check_operation
 from tenuto.store.spi import ChainKey
 from tenuto.wire import workflowservice as ws
 
@@ -59,9 +61,13 @@ class Operations:
     async def _operate(self, request: Older, call: Call) -> ws.UpdateActivityOptionsResponse:
         execution = request.execution
         key = ChainKey(call.namespace.id, execution.workflow_id)
-        reply: ws.UpdateActivityOptionsResponse = await self._core.shards.submit(
-            key, types.OperateActivities(request, execution.run_id)
+        asked: types.OperateActivities | OperateStandalone = types.OperateActivities(
+            request, execution.run_id
         )
+        if not execution.workflow_id:
+            key = chain_key(call, request.id)
+            asked = OperateStandalone(request, execution.run_id)
+        reply: ws.UpdateActivityOptionsResponse = await self._core.shards.submit(key, asked)
         return reply
 
     # -- the newer generation
@@ -132,12 +138,12 @@ def _check_options(request: ws.UpdateActivityOptionsRequest) -> None:
 
 
 def _addressed(older: Older, request: Newer) -> Older:
-    """Fill in which activity of which workflow. Without a workflow a stand-alone activity is meant."""
+    """Fill in which activity of which workflow. Without a workflow an activity on its own is meant."""
     if not request.activity_id:
         invalid("activity ID is required")
     if not request.workflow_id:
-        unimplemented("Standalone activities are not supported.")
-    if request.run_id and not validate.is_uuid(request.run_id):
+        check_operation(request)
+    elif request.run_id and not validate.is_uuid(request.run_id):
         invalid("Invalid RunId.")
     older.namespace, older.identity, older.id = request.namespace, request.identity, request.activity_id
     older.execution.workflow_id, older.execution.run_id = request.workflow_id, request.run_id

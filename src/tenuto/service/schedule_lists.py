@@ -102,7 +102,7 @@ class ScheduleLists:
             rows = await self._core.shards.list_runs(_wanted(call), after, PAGE)
             for row in rows:
                 one = Listed(row)
-                if all(_holds(term, one.value(term.name)) for term in terms):
+                if all(filters.holds(term, one.value(term.name)) for term in terms):
                     found.append(one)
                     if limit is not None and len(found) >= limit:
                         return found
@@ -125,39 +125,3 @@ def _terms(query: str, call: Call) -> list[filters.Comparison]:
             invalid(f'invalid query filter for schedules: cannot filter on "{term.name}"')
         invalid(f"invalid query: invalid search attribute: {term.name}")
     return terms
-
-
-def _holds(term: filters.Comparison, value: Any) -> bool:
-    """Whether an attribute's value is as the term wants it; one that is not there only differs."""
-    if isinstance(value, list):
-        if term.operator == "!=":
-            return term.values[0] not in value
-        return any(_holds(term, one) for one in value)
-    if value is None:
-        return term.operator == "!="
-    wanted = [_like(value, text) for text in term.values]
-    first = wanted[0]
-    match term.operator:
-        case "=" | "in":
-            return bool(value in wanted)
-        case "!=":
-            return bool(value != first)
-        case "starts_with":
-            return str(value).startswith(str(first))
-    try:
-        order = (value > first) - (value < first)
-    except TypeError:
-        return False
-    return bool({"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[term.operator])
-
-
-def _like(value: Any, text: str) -> Any:
-    """A query's literal as the kind of value it is compared with."""
-    if isinstance(value, bool):
-        return text.lower() == "true"
-    if isinstance(value, (int, float)):
-        try:
-            return float(text)
-        except ValueError:
-            return text
-    return text

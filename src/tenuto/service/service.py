@@ -22,6 +22,8 @@ from tenuto.service.operations import Operations
 from tenuto.service.queries import Queries
 from tenuto.service.schedule_lists import ScheduleLists
 from tenuto.service.schedules import Schedules
+from tenuto.service.standalone import Standalone
+from tenuto.service.standalone_lists import StandaloneLists
 from tenuto.service.taskqueues import TaskQueues
 from tenuto.service.tasks import Tasks
 from tenuto.service.updates import Updates
@@ -56,7 +58,14 @@ FREE = frozenset(
 """Methods that are not about one existing namespace."""
 OPERATOR = frozenset({"AddSearchAttributes", "RemoveSearchAttributes", "ListSearchAttributes"})
 """Methods that complain about a missing namespace in other words."""
-STARTING = frozenset({"StartWorkflowExecution", "SignalWithStartWorkflowExecution", "ExecuteMultiOperation"})
+STARTING = frozenset(
+    {
+        "StartWorkflowExecution",
+        "SignalWithStartWorkflowExecution",
+        "ExecuteMultiOperation",
+        "StartActivityExecution",
+    }
+)
 """Methods that a deprecated namespace refuses."""
 BAD_TOKEN = "Error deserializing task token."
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
@@ -94,6 +103,8 @@ class Service:
             Visibility(core),
             Schedules(core),
             ScheduleLists(core),
+            Standalone(core),
+            StandaloneLists(core),
             system.System(core),
         )
         self._rules: dict[str, Rule | None] = {}

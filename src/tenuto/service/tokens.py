@@ -83,14 +83,22 @@ class NexusToken(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):
     task_id: str
 
 
+class SeenToken(msgspec.Struct, frozen=True, array_like=True, tag=8, gc=False):
+    """How far the reader of an activity on its own has seen it."""
+
+    run_id: str
+    version: Number
+
+
 TaskToken = WorkflowToken | ActivityToken | QueryToken | NexusToken
-Token = TaskToken | HistoryToken | ListToken | NameToken
+Token = TaskToken | HistoryToken | ListToken | NameToken | SeenToken
 
 _encode = msgspec.msgpack.Encoder().encode
 _task = msgspec.msgpack.Decoder(TaskToken)
 _history = msgspec.msgpack.Decoder(HistoryToken)
 _list = msgspec.msgpack.Decoder(ListToken)
 _name = msgspec.msgpack.Decoder(NameToken)
+_seen = msgspec.msgpack.Decoder(SeenToken)
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What a decoder may raise on bytes that are no token."""
 
@@ -124,6 +132,14 @@ def decode_list(data: bytes) -> ListToken:
     """Raises `Malformed`."""
     try:
         return _list.decode(data)
+    except _BROKEN as error:
+        raise Malformed from error
+
+
+def decode_seen(data: bytes) -> SeenToken:
+    """Raises `Malformed`."""
+    try:
+        return _seen.decode(data)
     except _BROKEN as error:
         raise Malformed from error
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from tenuto.engine.schedule_state import DIVISION as SCHEDULER
 from tenuto.engine.schedule_state import DIVISION_NAME
 from tenuto.engine.schedule_state import WORKFLOW_TYPE as SCHEDULE_TYPE
+from tenuto.engine.standalone_state import RUN_TYPE as ACTIVITY_TYPE
 from tenuto.service import filters, tokens
 from tenuto.service.attributes import PREDEFINED, SYSTEM
 from tenuto.service.call import Call
@@ -37,10 +38,12 @@ _NUMBERS = {str(number): number for number in STATUSES.values()}
 COLUMNS = frozenset({"WorkflowId", "RunId", "WorkflowType", "ExecutionStatus"})
 """What lists can be filtered by."""
 CLOSED = (2, 3, 4, 5, 6, 7)
+HIDDEN = (SCHEDULE_TYPE, ACTIVITY_TYPE)
+"""Types of runs that are no workflows of users."""
 _GROUP = re.compile(r"(?:^|\s)group\s+by\s+`?(\w+)`?\s*\Z", re.IGNORECASE)
 
 
-def _ungrouped(query: str) -> tuple[str, bool]:
+def ungrouped(query: str) -> tuple[str, bool]:
     """A count's query without its ``GROUP BY``, and whether it had one."""
     match = _GROUP.search(query)
     if match is None:
@@ -155,7 +158,7 @@ class Visibility:
     async def count_workflow_executions(
         self, request: ws.CountWorkflowExecutionsRequest, call: Call
     ) -> ws.CountWorkflowExecutionsResponse:
-        text, grouped = _ungrouped(request.query)
+        text, grouped = ungrouped(request.query)
         wanted = parsed(text, call.namespace.id, call.namespace.attributes)
         if not grouped:
             return ws.CountWorkflowExecutionsResponse(count=await self._count(wanted))
@@ -172,21 +175,22 @@ class Visibility:
         return response
 
     async def _count(self, wanted: VisibilityFilter) -> int:
-        """Schedules are counted only when they are asked for."""
+        """What is hidden is counted only when it is asked for."""
         count = await self._core.shards.count_runs(wanted)
         if count and wanted.workflow_type is None:
-            count -= await self._core.shards.count_runs(replace(wanted, workflow_type=SCHEDULE_TYPE))
+            for hidden in HIDDEN:
+                count -= await self._core.shards.count_runs(replace(wanted, workflow_type=hidden))
         return count
 
     async def _rows(
         self, wanted: VisibilityFilter, after: VisibilityCursor | None, limit: int
     ) -> list[VisibilityRow]:
-        """``limit`` rows, if there are as many. Schedules show only when they are asked for."""
+        """``limit`` rows, if there are as many. What is hidden shows only when it is asked for."""
         found: list[VisibilityRow] = []
         while True:
             rows = await self._core.shards.list_runs(wanted, after, limit)
             found += [
-                row for row in rows if wanted.workflow_type is not None or row.workflow_type != SCHEDULE_TYPE
+                row for row in rows if wanted.workflow_type is not None or row.workflow_type not in HIDDEN
             ]
             if len(rows) < limit or len(found) >= limit:
                 return found[:limit]

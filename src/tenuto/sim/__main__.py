@@ -19,7 +19,7 @@ from itertools import count
 
 from tenuto.sim import errand_storm, framework_mutations, mutations
 from tenuto.sim.mutations import applied
-from tenuto.sim.options import describe, with_schedules
+from tenuto.sim.options import describe, with_activities, with_schedules
 from tenuto.sim.world import Outcome, shown, simulate
 
 _MUTATIONS = {one.name: one for one in (*mutations.MUTATIONS, *framework_mutations.MUTATIONS)}
@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--keep-going", action="store_true", help="do not stop at the first failing seed")
     parser.add_argument("--plant", choices=[*_MUTATIONS], help="run with a bug planted on purpose")
     parser.add_argument("--schedules", action="store_true", help="schedules besides")
+    parser.add_argument("--activities", action="store_true", help="activities on their own besides")
     parser.add_argument("--framework", action="store_true", help="the framework's workload")
     options = parser.parse_args(arguments)
     if options.plant:
@@ -63,6 +64,7 @@ def _run(options: argparse.Namespace) -> int:
             outcome, report = errand_storm.simulate(seed, on_trace=_show if options.trace else None)
         else:
             knobs = with_schedules(seed) if options.schedules else None
+            knobs = with_activities(seed) if options.activities else knobs
             outcome = simulate(seed, knobs, on_trace=_show if options.trace else None)
         done += 1
         if one:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tenuto.engine import codec
 from tenuto.engine.agenda import Agenda
+from tenuto.engine.standalone_state import PREFIX
 from tenuto.service import tokens
 from tenuto.sim.chronicle import Chronicle, News, Story
 from tenuto.sim.wording import event_name, nanoseconds
@@ -137,6 +138,8 @@ class ActivityOnce(Checker):
     def served(self, method: str, request: Any, response: Any) -> None:
         if method == "PauseActivity":
             self._paused.add(request.execution.workflow_id)
+        elif method == "PauseActivityExecution":
+            self._paused.add(PREFIX + request.activity_id)
         elif method == "PollActivityTaskQueue" and response.task_token:
             self._take(response)
         elif method == "RespondWorkflowTaskCompleted":

@@ -65,6 +65,8 @@ class Options:
     """Matching takes only a few offers of a queue."""
     schedules: int = 0
     """Clients that make schedules. Drawn seeds have none: see ``with_schedules``."""
+    soloists: int = 0
+    """Clients that start activities on their own. Drawn seeds have none: see ``with_activities``."""
 
 
 def _maybe(chance: Random, share: float, low: float, high: float) -> float:
@@ -122,6 +124,11 @@ def draw(seed: int) -> Options:
 def with_schedules(seed: int) -> Options:
     """The options of a seed, and schedules besides: another story than the seed alone tells."""
     return replace(draw(seed), schedules=Random(f"schedules {seed}").randint(1, 2))
+
+
+def with_activities(seed: int) -> Options:
+    """The options of a seed, and activities on their own besides: another story, too."""
+    return replace(draw(seed), soloists=Random(f"activities {seed}").randint(1, 3))
 
 
 def describe(options: Options) -> str:

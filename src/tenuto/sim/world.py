@@ -38,6 +38,7 @@ from tenuto.sim.node import SHARD, Node
 from tenuto.sim.options import SECOND, Options
 from tenuto.sim.promises import PromisesKept
 from tenuto.sim.schedules import EveryTimeCounts, Planner
+from tenuto.sim.standalone import OutcomesStay, Soloist
 from tenuto.sim.worker import Worker
 from tenuto.sim.workload import Auditor, Client, Janitor
 from tenuto.store.spi import ChainKey
@@ -94,7 +95,7 @@ class World:
                 ),
                 *(
                     kind(self.chronicle, self.report)
-                    for kind in (ReadsArePrefixes, ResultsStay, PromisesKept, EveryTimeCounts)
+                    for kind in (ReadsArePrefixes, ResultsStay, PromisesKept, EveryTimeCounts, OutcomesStay)
                 ),
                 StoredIsLive(self.chronicle, self.report, self._owner_of, self._stored),
                 EverythingEnds(self.chronicle, self.report, self.unfinished),
@@ -175,6 +176,12 @@ class World:
                 Planner(name, Random(f"planner {self.seed} {name}"), self.options, self._ask).run()
             )
             for name in (f"p{number}" for number in range(self.options.schedules))
+        ]
+        clients += [
+            self.loop.spawn(
+                Soloist(name, Random(f"soloist {self.seed} {name}"), self.options, self._ask).run()
+            )
+            for name in (f"a{number}" for number in range(self.options.soloists))
         ]
         await asyncio.wait(clients, timeout=TROUBLE_NS / SECOND)
         for task in troubles:
