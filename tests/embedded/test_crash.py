@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,16 +52,28 @@ PROGRAM = textwrap.dedent("""
     asyncio.run(main())
 """)
 ROOT = Path(__file__).parents[2]
+_STARTED: "list[subprocess.Popen[str]]" = []
 
 
 def _start(home: Path, what: str, sleepers: int) -> "subprocess.Popen[str]":
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
-    return subprocess.Popen(
+    program = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(home), what, str(sleepers)],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
     )
+    _STARTED.append(program)
+    return program
+
+
+@pytest.fixture(autouse=True)
+def _none_is_left() -> Iterator[None]:
+    yield
+    while _STARTED:
+        program = _STARTED.pop()
+        program.kill()
+        program.wait()
 
 
 @pytest.mark.crash

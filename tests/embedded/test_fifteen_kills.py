@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ PROGRAM = textwrap.dedent("""
     import tenuto
     from tenuto import activity, step, workflow
 
-    home, STAGES, PARCELS = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    home, STAGES, PARCELS, LETTERS = Path(sys.argv[1]), *map(int, sys.argv[2:])
     journal = os.open(home / "journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def note(*words):
@@ -68,7 +69,7 @@ PROGRAM = textwrap.dedent("""
 
     async def send_letters(handle):
         sent = home / f"sent-{handle.id}"
-        for number in range(len(sent.read_text().split()) if sent.exists() else 0, STAGES):
+        for number in range(len(sent.read_text().split()) if sent.exists() else 0, LETTERS):
             await handle.signal("letter", number)
             with sent.open("a") as out:
                 out.write(f"{number}\\n")
@@ -88,15 +89,27 @@ PROGRAM = textwrap.dedent("""
 
     asyncio.run(main())
 """)
+_STARTED: "list[subprocess.Popen[str]]" = []
 
 
-def _start(home: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(home), str(STAGES), str(PARCELS)],
+def _start(home: Path, letters: int = STAGES) -> "subprocess.Popen[str]":
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(home), str(STAGES), str(PARCELS), str(letters)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )
+    _STARTED.append(program)
+    return program
+
+
+@pytest.fixture(autouse=True)
+def _none_is_left() -> Iterator[None]:
+    yield
+    while _STARTED:
+        program = _STARTED.pop()
+        program.kill()
+        program.wait()
 
 
 def _journal(home: Path) -> list[list[Any]]:
@@ -109,8 +122,9 @@ def _journal(home: Path) -> list[list[Any]]:
 @pytest.mark.parametrize("seed", [1])
 def test_fifteen_kills_change_nothing(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    for _ in range(KILLS):
-        victim = _start(tmp_path)
+    for life in range(KILLS):
+        # Every life is left something to do, however late it is killed: each stage waits for a letter.
+        victim = _start(tmp_path, letters=STAGES - 2 * (KILLS - life))
         assert victim.stdout is not None
         assert victim.stdout.readline() == "up\n"
         time.sleep(chance.uniform(0, 0.7))

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,15 +60,27 @@ ACTIVITY = textwrap.dedent("""
 
     asyncio.run(main())
 """)
+_STARTED: "list[subprocess.Popen[str]]" = []
 
 
 def _start(home: Path, mode: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+    program = subprocess.Popen(
         [sys.executable, "-c", f"MODE = {mode!r}\n{ACTIVITY}", str(home)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )
+    _STARTED.append(program)
+    return program
+
+
+@pytest.fixture(autouse=True)
+def _none_is_left() -> Iterator[None]:
+    yield
+    while _STARTED:
+        program = _STARTED.pop()
+        program.kill()
+        program.wait()
 
 
 def _until(program: "subprocess.Popen[str]", line: str) -> None:
