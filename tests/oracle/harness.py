@@ -6,6 +6,7 @@ they started.
 
 import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -130,10 +131,12 @@ def failure_of(error: Any) -> RpcFailure:
 
 
 def free_port() -> int:
-    """A TCP port free at the moment of asking."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port free at the moment of asking, and none that systems give to whoever calls out meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _await_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
