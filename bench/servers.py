@@ -5,6 +5,7 @@ Every process started here is ended here, by its own process id and never by nam
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -32,10 +33,12 @@ TUNING = (
 
 
 def free_port() -> int:
-    """A TCP port free at the moment of asking."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port free at the moment of asking, and none that systems give to whoever calls out meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _command(kind: str, database: Path, port: int) -> list[str]:
