@@ -6,7 +6,7 @@ workflows; it only puts together what others made.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
@@ -52,6 +52,7 @@ def open(
     workflows: Sequence[Any] | None = None,
     activities: Sequence[Callable[..., Any]] | None = None,
     task_queue: str = "default",
+    nexus_endpoints: Mapping[str, Any] | None = None,
     worker: WorkerConfig | None = None,
     namespace: str = "default",
     data_converter: DataConverter | None = None,
@@ -70,6 +71,8 @@ def open(
         activities: What to run. Default: every ``@activity`` and ``@step`` function of this process.
         task_queue: Where workflows are started and taken from, unless their definition names another queue: each queue
             that is named gets a worker.
+        nexus_endpoints: Nexus services that this program offers: names of endpoints, and the service handler (or a sequence
+            of them) behind each. An endpoint that is not there is made; one that leads elsewhere leads here from now on.
         worker: More parameters of `tenuto.worker.Worker`, for every worker.
         namespace: As of `tenuto.client.Client.connect`, like those that follow.
         data_converter: Default: `tenuto.DataConverter.default`.
@@ -99,6 +102,7 @@ def open(
         workflows=declared_workflows() if workflows is None else workflows,
         activities=declared_activities() if activities is None else activities,
         task_queue=task_queue,
+        nexus_endpoints=nexus_endpoints or {},
         worker=worker or {},
         options=options,
     )
@@ -130,6 +134,7 @@ class App:
         workflows: Sequence[Any],
         activities: Sequence[Callable[..., Any]],
         task_queue: str,
+        nexus_endpoints: Mapping[str, Any],
         worker: WorkerConfig,
         options: dict[str, Any],
     ) -> None:
@@ -138,6 +143,7 @@ class App:
         self._target = target
         self._workflows = workflows
         self._activities = activities
+        self._endpoints = nexus_endpoints
         self._worker = worker
         self._options = options
         self._running: AsyncExitStack | None = None
@@ -164,8 +170,14 @@ class App:
             given = {"default_task_queue": self.task_queue, **self._options}
             self.client = await Client.connect(self._target, **given)
             opened.push_async_callback(self.client.service_client.close)
+        if self._endpoints:
+            from tenuto.client import nexus_sugar
+
+            for name in self._endpoints:
+                await nexus_sugar.put(self.client, name, self.task_queue)
         workers = []
         for queue, (workflows, activities) in self._by_queue().items():
+            offered = {"nexus_service_handlers": self._handlers()} if queue == self.task_queue else {}
             made = Worker(
                 self.client,
                 **{
@@ -173,6 +185,7 @@ class App:
                     "task_queue": queue,
                     "workflows": workflows,
                     "activities": activities,
+                    **(offered if self._endpoints else {}),
                 },
             )
             workers.append(await opened.enter_async_context(made))
@@ -189,10 +202,19 @@ class App:
         if running is not None:
             await running.__aexit__(kind, error, trace)
 
+    def _handlers(self) -> list[Any]:
+        """What is offered at endpoints, beside what the worker's own parameters offer."""
+        handlers = list(self._worker.get("nexus_service_handlers", ()))
+        for given in self._endpoints.values():
+            for one in given if isinstance(given, Sequence) else (given,):
+                if one not in handlers:
+                    handlers.append(one)
+        return handlers
+
     def _by_queue(self) -> dict[str, tuple[list[Any], list[Any]]]:
         """What each queue's worker runs. An activity that names no queue is asked for in its workflow's."""
         queues: dict[str, tuple[list[Any], list[Any]]] = {}
-        if any(getattr(each, "task_queue", None) is None for each in self._workflows):
+        if self._endpoints or any(getattr(each, "task_queue", None) is None for each in self._workflows):
             queues[self.task_queue] = ([], [])
         for workflow in self._workflows:
             queue = getattr(workflow, "task_queue", None) or self.task_queue

@@ -2,7 +2,9 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
+import nexusrpc.handler
 import pytest
 
 import tenuto
@@ -65,6 +67,37 @@ def test_an_application_runs_what_it_is_given(tmp_path: Path) -> None:
             assert [worker.task_queue for worker in app.workers] == ["default"]
         with pytest.raises(RuntimeError, match="has no worker"):
             app.worker  # noqa: B018
+
+    asyncio.run(main())
+
+
+@nexusrpc.handler.service_handler(name="Mirror")
+class Mirror:
+    @nexusrpc.handler.sync_operation
+    async def turned(self, ctx: nexusrpc.handler.StartOperationContext, text: str) -> str:
+        return text[::-1]
+
+
+@workflow(name="looking of applications")
+async def looking(text: str) -> str:
+    mirror: Any = workflow.create_nexus_client(service="Mirror", endpoint="mirror")
+    said: str = await mirror.execute_operation("turned", text, output_type=str)
+    return said
+
+
+def test_a_program_offers_operations_at_endpoints_also_when_they_were_another_ones(tmp_path: Path) -> None:
+    async def main() -> None:
+        url = f"sqlite:///{tmp_path}/app.db"
+        for queue in ("first", "first", "second"):
+            offered = tenuto.open(
+                url,
+                workflows=[looking],
+                activities=[],
+                task_queue=queue,
+                nexus_endpoints={"mirror": Mirror()},
+            )
+            async with offered as app:
+                assert await app.execute(looking, "abc") == "cba"
 
     asyncio.run(main())
 

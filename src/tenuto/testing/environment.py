@@ -305,14 +305,15 @@ class WorkflowEnvironment:
 
     # ---- nexus ------------------------------------------------------------------------------------------------------
 
-    async def create_nexus_endpoint(self, name: str, task_queue: str) -> Any:
-        """Make a Nexus endpoint that reaches workers of ``task_queue``. Raises `RPCError` where the service has none."""
+    async def create_nexus_endpoint(self, name: str, task_queue: str | None = None) -> Any:
+        """Make a Nexus endpoint that reaches workers of ``task_queue``, by default those of `worker` (and of the fixture
+        ``tenuto_worker``). Raises `RPCError` where the service has none."""
         from tenuto.wire import operatorservice
 
         request = operatorservice.CreateNexusEndpointRequest()
         request.spec.name = name
         request.spec.target.worker.namespace = self._client.namespace
-        request.spec.target.worker.task_queue = task_queue
+        request.spec.target.worker.task_queue = task_queue or self._own_queue()
         return (await self._client.operator_service.create_nexus_endpoint(request)).endpoint
 
     async def delete_nexus_endpoint(self, endpoint: Any) -> None:
@@ -335,8 +336,10 @@ class WorkflowEnvironment:
         from tenuto.worker.worker import Worker
 
         warn_of(options.get("workflows", ()))
-        queue = task_queue or self._client.config().get("default_task_queue") or "default"
-        return Worker(self._client, task_queue=queue, **options)
+        return Worker(self._client, task_queue=task_queue or self._own_queue(), **options)
+
+    def _own_queue(self) -> str:
+        return self._client.config().get("default_task_queue") or "default"
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end from code that is not async: a test without a plugin for async tests, a script.
