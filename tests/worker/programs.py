@@ -37,7 +37,7 @@ async def until_shutdown() -> str:
 class Greeting:
     @workflow.run
     async def run(self, name: str) -> str:
-        return await workflow.execute_activity(greet, name, start_to_close_timeout=timedelta(seconds=10))
+        return await workflow.execute_activity(greet, name, start_to_close_timeout=timedelta(seconds=100))
 
 
 @workflow.defn
@@ -45,7 +45,7 @@ class Many:
     @workflow.run
     async def run(self, times: int) -> list[str]:
         calls = [
-            workflow.execute_activity(greet, str(number), start_to_close_timeout=timedelta(seconds=10))
+            workflow.execute_activity(greet, str(number), start_to_close_timeout=timedelta(seconds=100))
             for number in range(times)
         ]
         return list(await asyncio.gather(*calls))
@@ -77,7 +77,7 @@ class Calls:
     @workflow.run
     async def run(self, name: str) -> str:
         result: str = await workflow.execute_activity(
-            name, start_to_close_timeout=timedelta(seconds=10), result_type=str
+            name, start_to_close_timeout=timedelta(seconds=100), result_type=str
         )
         return result
 

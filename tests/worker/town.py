@@ -194,7 +194,7 @@ class Town:
     def _for(self, workflow_id: str) -> DataConverter:
         return self.converter.with_context(WorkflowSerializationContext(_NAMESPACE, workflow_id))
 
-    async def start(self, workflow_type: str, *args: Any, task_seconds: int = 10) -> str:
+    async def start(self, workflow_type: str, *args: Any, task_seconds: int = 120) -> str:
         """Start one; its workflow id."""
         request = ws.StartWorkflowExecutionRequest(
             namespace=_NAMESPACE, workflow_id=uuid.uuid4().hex, request_id=uuid.uuid4().hex
