@@ -256,7 +256,7 @@ async def test_local_activities_share_a_workflow_task(town: Town) -> None:
     assert len(town.requests(ANSWER)) == 1
 
 
-@in_town(Local)
+@in_town(Local, virtual=True)
 async def test_a_workflow_task_is_kept_alive_for_slow_local_activities(town: Town) -> None:
     workflow_id = await town.start("Local", "slow", task_seconds=1)
     await town.until(lambda: "slow" in town.echo_activities.began)

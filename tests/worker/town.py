@@ -7,7 +7,10 @@ from functools import wraps
 from typing import Any
 
 from tenuto.converter import DataConverter, WorkflowSerializationContext
+from tenuto.server import Node
+from tenuto.store.memory import MemoryStore
 from tenuto.transport.config import ConnectConfig
+from tenuto.transport.local import LocalTransport
 from tenuto.transport.services import ServiceClient
 from tenuto.wire import failure, history, taskqueue, update
 from tenuto.wire import workflowservice as ws
@@ -15,24 +18,28 @@ from tenuto.worker.deployment import Build
 from tenuto.worker.local import LocalAttempt, LocalOutcome
 from tenuto.worker.runs import Runs
 from tenuto.workflow.definition import Definition
+from tests.activity.house import LoopClock, virtually
 
 PATIENCE = 90.0
 _NAMESPACE = "default"
 
 
 def in_town(
-    *types: Any, **options: Any
+    *types: Any, virtual: bool = False, **options: Any
 ) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[[], None]]:
-    """Run a test in a new town whose worker knows ``types``."""
+    """Run a test in a new town whose worker knows ``types``; ``virtual``: in time that only waiting takes."""
 
     def decorate(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[[], None]:
         @wraps(test)
         def run() -> None:
             async def live() -> None:
-                async with Town(*types, **options) as town, asyncio.timeout(PATIENCE):
+                async with Town(*types, virtual=virtual, **options) as town, asyncio.timeout(PATIENCE):
                     await test(town)
 
-            asyncio.run(live())
+            if virtual:
+                virtually(live)
+            else:
+                asyncio.run(live())
 
         del run.__wrapped__
         return run
@@ -96,8 +103,15 @@ class Town:
     """``polled`` False: tasks are taken by hand. Calls are counted by method in ``calls``, kept in ``sent``."""
 
     def __init__(
-        self, *types: Any, converter: DataConverter | None = None, polled: bool = True, **options: Any
+        self,
+        *types: Any,
+        converter: DataConverter | None = None,
+        polled: bool = True,
+        virtual: bool = False,
+        **options: Any,
     ) -> None:
+        self._virtual = virtual
+        self._node: Node | None = None
         self._types = types
         self._options = options
         self._polled = polled
@@ -107,7 +121,12 @@ class Town:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Town":
-        self.service = await ServiceClient.connect(ConnectConfig(target_host=f"memory://{uuid.uuid4().hex}"))
+        config = ConnectConfig(target_host=f"memory://{uuid.uuid4().hex}", lazy=self._virtual)
+        if self._virtual:
+            self._node = Node(MemoryStore(), clock=LoopClock(asyncio.get_running_loop()))
+            self.service = ServiceClient(config, LocalTransport(await self._node.open()))
+        else:
+            self.service = await ServiceClient.connect(config)
         self._straight = self.service.call
         self.service.call = self._noting  # type: ignore[method-assign]
         self.runs = self.worker(*self._types)
@@ -124,6 +143,8 @@ class Town:
         self.runs.evict_all()
         await asyncio.sleep(0)
         await self.service.close()
+        if self._node is not None:
+            await self._node.close()
 
     def worker(self, *types: Any, **options: Any) -> Runs:
         """The workflow half of a worker with this code."""
