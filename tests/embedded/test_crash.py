@@ -25,9 +25,7 @@ PROGRAM = textwrap.dedent("""
     async def first(client):
         for number in range(int(sys.argv[3])):
             await client.workflow_service.start_workflow_execution(raw.start(f"sleeper-{number}", queue="nobody"))
-        begun = raw.start("w")
-        begun.workflow_task_timeout.seconds = 120
-        await client.workflow_service.start_workflow_execution(begun)
+        await client.workflow_service.start_workflow_execution(raw.start("w"))
         if what == "workflow task":
             await client.workflow_service.poll_workflow_task_queue(raw.poll(), timeout=raw.PATIENCE)
         else:

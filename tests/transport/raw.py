@@ -31,6 +31,7 @@ def start(
         namespace=namespace, workflow_id=workflow_id, request_id=str(uuid.uuid4()), identity="client"
     )
     request.workflow_type.name, request.task_queue.name = "Flow", queue
+    request.workflow_task_timeout.seconds = 120  # no stall of the machine brings a task back
     return request
 
 
