@@ -17,7 +17,7 @@ from tenuto.common import ActivityIDConflictPolicy, Priority
 from tenuto.exceptions import ActivityAlreadyStartedError, ApplicationError
 from tenuto.wire import workflowservice as ws
 from tests.client.programs import Receipt, charge
-from tests.oracle.harness import real_server
+from tests.oracle.harness import our_server, real_server
 
 
 async def _task(client: Client) -> Any:
@@ -109,17 +109,27 @@ async def _lists(client: Client) -> None:
     assert rows["a"].status is ActivityExecutionStatus.COMPLETED
 
 
+async def _scene(address: str) -> None:
+    async with await Client.connect(address) as client, asyncio.timeout(60):
+        await _life(client)
+        await _ends(client)
+        await _lists(client)
+        await _changes(client)
+
+
 @pytest.mark.oracle
 def test_standalone_activities_live_on_a_real_server() -> None:
-    async def scene(address: str) -> None:
-        async with await Client.connect(address) as client, asyncio.timeout(60):
-            await _life(client)
-            await _ends(client)
-            await _lists(client)
-            await _changes(client)
-
     with real_server() as address:
-        asyncio.run(scene(address))
+        asyncio.run(_scene(address))
+
+
+def test_standalone_activities_live_on_our_server() -> None:
+    with our_server() as address:
+        asyncio.run(_scene(address))
+
+
+def test_standalone_activities_live_on_the_embedded_service() -> None:
+    asyncio.run(_scene("memory://"))
 
 
 def test_an_activity_cannot_start_in_the_past() -> None:

@@ -55,8 +55,8 @@ ACCEPTED: tuple[Accepted, ...] = (
     ),
     Accepted(
         "namespace_*",
-        r"^\s+(standalone_activit\w+): true$",
-        "Activities without a workflow, and schedules, are not offered yet, and clients are told so.",
+        r"^\s+(standalone_activity_batch_operations): true$",
+        "Operations on many activities at once are not offered yet, and clients are told so.",
     ),
     Accepted(
         "namespace_*",

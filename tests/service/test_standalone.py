@@ -175,6 +175,8 @@ def test_lists_and_counts_know_them_and_workflow_lists_do_not() -> None:
         assert await ids("StartTime > '2020-01-01T00:00:00Z'") == await ids("")
         assert await ids("CloseTime > '2020-01-01T00:00:00Z'") == ["a3"]
         assert await ids("WorkflowId = 'a2'") == []
+        either = "ActivityType = 'Even' AND (ActivityId = 'a0' OR ActivityId = 'a1' OR ActivityId = 'a4')"
+        assert await ids(either) == ["a4", "a0"]
         assert (await house.call("CountActivityExecutions")).count == 5
         assert (await house.call("CountActivityExecutions", query="ActivityType = 'Even'")).count == 3
         grouped = await house.call("CountActivityExecutions", query="GROUP BY ExecutionStatus")

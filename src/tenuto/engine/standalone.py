@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from tenuto.engine import activity_operate, close, retry, start
+from tenuto.engine import activity_operate, activity_options, close, retry, start
 from tenuto.engine import activity_state as state
 from tenuto.engine import events as ev
 from tenuto.engine.activity_end import end
 from tenuto.engine.activity_terms import normal_timeouts, wanted_timeouts
 from tenuto.engine.chain import Activity
-from tenuto.engine.context import Found, find_run, not_found
+from tenuto.engine.context import Found, find_run, invalid, not_found
 from tenuto.engine.draft import Draft, RunDraft
 from tenuto.engine.standalone_state import RUN_TYPE, SCHEDULED_ID, TYPE_NAME, Standalone, shown_id
 from tenuto.engine.standalone_types import (
@@ -284,9 +284,7 @@ def operate(draft: Draft, request: OperateStandalone) -> None:
     problem = _problem(message, activity, name, found.run.open)
     if problem:
         raise Rejected(Reason.PRECONDITION, problem)
-    delayed = isinstance(message, ws.UpdateActivityOptionsRequest) and (
-        START_DELAY in message.update_mask.paths or "startDelay" in message.update_mask.paths
-    )
+    delayed = isinstance(message, ws.UpdateActivityOptionsRequest) and _delays(message)
     if delayed and (activity.started or activity.attempt > 1):
         text = "cannot update start_delay: the first activity attempt has already been dispatched"
         raise Rejected(Reason.PRECONDITION, text)
@@ -314,6 +312,15 @@ def _problem(message: Any, activity: Activity, name: str, running: bool) -> str:
             return "activity execution is not running"
         return "cannot reset an activity with a pending cancellation" if activity.cancel_request_id else ""
     return "" if running else f"Cannot update options for activity in state {name}"
+
+
+def _delays(message: ws.UpdateActivityOptionsRequest) -> bool:
+    """Whether the start delay is among what changes."""
+    paths = [activity_options.snake(path) for path in message.update_mask.paths]
+    unknown = next((path for path in paths if path not in activity_options.PATHS), None)
+    if unknown is not None:
+        raise invalid(f'unsupported update_mask path: "{unknown}"')
+    return START_DELAY in paths
 
 
 def _set_delay(

@@ -22,6 +22,7 @@ _TOKEN = re.compile(
 _OFFSET = 28
 """Positions in complaints count from the beginning of the statement that clients imagine around the query."""
 _CLAUSES = {"order": "'ORDER BY' clause", "group": "'GROUP BY' clause", "limit": "'LIMIT' clause"}
+CHOICES = 100
 _COMPARISONS = frozenset({"=", "!=", "<>", "<", "<=", ">", ">="})
 
 
@@ -52,7 +53,14 @@ def unsupported(what: str) -> NoReturn:
 
 def conjunction(text: str) -> list[Comparison]:
     """The comparisons of a query that must all hold; none for an empty one. Raises INVALID_ARGUMENT."""
-    return _Reader(text).read()
+    (found,) = _Reader(text).read()
+    return found
+
+
+def alternatives(text: str) -> list[list[Comparison]]:
+    """The comparisons of a query, in groups of which one must hold as a whole; one empty group for an empty query. Raises
+    INVALID_ARGUMENT."""
+    return _Reader(text, choices=True).read()
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -71,41 +79,50 @@ def _tokens(text: str) -> list[_Token]:
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, choices: bool = False) -> None:
+        self._choices = choices
         self._tokens = _tokens(text)
         self._size = len(text.rstrip())
         self._at = 0
 
-    def read(self) -> list[Comparison]:
+    def read(self) -> list[list[Comparison]]:
         if not self._tokens:
-            return []
+            return [[]]
         if (clause := self._clause()) is not None:
             unsupported(clause)
-        found = self._all()
+        found = self._any()
         if self._at < len(self._tokens):
             self._stuck()
         return found
 
-    def _all(self) -> list[Comparison]:
-        found = self._one()
-        while True:
-            word = self._word()
-            if word == "or":
+    def _any(self) -> list[list[Comparison]]:
+        found = self._all()
+        while self._word() == "or":
+            if not self._choices:
                 unsupported("'OR' expression")
-            if word != "and":
-                return found
             self._at += 1
-            found += self._one()
+            found += self._all()
+        return found
 
-    def _one(self) -> list[Comparison]:
+    def _all(self) -> list[list[Comparison]]:
+        found = self._one()
+        while self._word() == "and":
+            self._at += 1
+            more = self._one()
+            if len(found) * len(more) > CHOICES:
+                unsupported(f"more than {CHOICES} alternatives")
+            found = [first + second for first in found for second in more]
+        return found
+
+    def _one(self) -> list[list[Comparison]]:
         if self._peek() == "(":
             self._at += 1
-            inner = self._all()
+            inner = self._any()
             self._expect(")")
             return inner
         if self._word() == "not":
             unsupported("'NOT' expression")
-        return [self._comparison()]
+        return [[self._comparison()]]
 
     def _comparison(self) -> Comparison:
         name = self._take("word").strip("`")

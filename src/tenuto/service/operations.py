@@ -110,7 +110,11 @@ class Operations:
             older.activity_options.CopyFrom(request.activity_options)
         if request.HasField("update_mask"):
             older.update_mask.CopyFrom(request.update_mask)
-        if request.restore_original and (older.HasField("activity_options") or older.HasField("update_mask")):
+        if not request.workflow_id:
+            _check_standalone(older)
+        elif request.restore_original and (
+            older.HasField("activity_options") or older.HasField("update_mask")
+        ):
             invalid("RestoreOriginal cannot be combined with ActivityOptions or UpdateMask")
         _check_options(older)
         reply = await self._operate(older, call)
@@ -135,6 +139,18 @@ def _check_options(request: ws.UpdateActivityOptionsRequest) -> None:
         invalid(problem)
     if options.HasField("priority"):
         validate.priority(options.priority)
+
+
+def _check_standalone(request: ws.UpdateActivityOptionsRequest) -> None:
+    """Of an activity on its own options may be given and, when all are to be restored, are ignored."""
+    if request.restore_original:
+        if request.update_mask.paths:
+            invalid("Both UpdateMask and RestoreOriginal are provided")
+        request.ClearField("activity_options")
+        request.ClearField("update_mask")
+    elif request.HasField("activity_options") and request.HasField("update_mask"):
+        if not request.update_mask.paths:
+            invalid("UpdateMask must specify at least one path")
 
 
 def _addressed(older: Older, request: Newer) -> Older:

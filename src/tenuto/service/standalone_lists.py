@@ -19,7 +19,9 @@ PAGE = 1000
 ACTIVITY_ID, STATUS = "ActivityId", "ExecutionStatus"
 TIMES = frozenset({"StartTime", "ExecutionTime", "CloseTime"})
 PAUSED = 7
-NUMBERS = {name: number for number, name in STATUSES.items()}
+NAMES = frozenset(STATUSES.values())
+Terms = list[list[filters.Comparison]]
+"""Groups of which one must hold as a whole."""
 
 
 class Listed:
@@ -62,6 +64,9 @@ class Listed:
                 return None if row.close_at is None else nanoseconds(self.info.execution_duration)
         fields = self.info.search_attributes.indexed_fields
         return json.loads(fields[name].data) if name in fields else None
+
+    def fits(self, group: list[filters.Comparison]) -> bool:
+        return all(filters.holds(term, self.value(term.name)) for term in group)
 
     def entry(self) -> activity.ActivityExecutionListInfo:
         row = self.row
@@ -117,7 +122,7 @@ class StandaloneLists:
     ) -> ws.CountActivityExecutionsResponse:
         query, grouped = ungrouped(request.query)
         terms = _terms(query, call)
-        if not terms and not grouped:
+        if terms == [[]] and not grouped:
             count = await self._core.shards.count_runs(_wanted(call, terms))
             return ws.CountActivityExecutionsResponse(count=count)
         found = await self._find(call, terms, None, None)
@@ -133,7 +138,7 @@ class StandaloneLists:
     async def _find(
         self,
         call: Call,
-        terms: list[filters.Comparison],
+        terms: Terms,
         after: VisibilityCursor | None,
         limit: int | None,
     ) -> list[Listed]:
@@ -143,7 +148,7 @@ class StandaloneLists:
             rows = await self._core.shards.list_runs(wanted, after, PAGE)
             for row in rows:
                 one = Listed(row)
-                if all(filters.holds(term, one.value(term.name)) for term in terms):
+                if any(one.fits(group) for group in terms):
                     found.append(one)
                     if limit is not None and len(found) >= limit:
                         return found
@@ -153,8 +158,9 @@ class StandaloneLists:
             after = VisibilityCursor(last.close_at, last.start_at, last.run_id)
 
 
-def _wanted(call: Call, terms: list[filters.Comparison]) -> VisibilityFilter:
-    exact = {term.name: term.values[0] for term in terms if term.operator == "="}
+def _wanted(call: Call, terms: Terms) -> VisibilityFilter:
+    only = terms[0] if len(terms) == 1 else []
+    exact = {term.name: term.values[0] for term in only if term.operator == "="}
     activity_id = exact.get(ACTIVITY_ID)
     return VisibilityFilter(
         call.namespace.id,
@@ -164,9 +170,13 @@ def _wanted(call: Call, terms: list[filters.Comparison]) -> VisibilityFilter:
     )
 
 
-def _terms(query: str, call: Call) -> list[filters.Comparison]:
+def _terms(query: str, call: Call) -> Terms:
+    return [_checked(group, call) for group in filters.alternatives(query)]
+
+
+def _checked(group: list[filters.Comparison], call: Call) -> list[filters.Comparison]:
     made = []
-    for term in filters.conjunction(query):
+    for term in group:
         name = term.name
         known = name in (ACTIVITY_ID, TYPE_NAME) or name in SYSTEM or name in PREDEFINED
         if not known and name not in call.namespace.attributes:
@@ -182,7 +192,7 @@ def _check_status(term: filters.Comparison) -> None:
         text = f"invalid value type for search attribute {STATUS} of type Keyword: {term.values[0]}"
         invalid(f"invalid query: invalid expression: {text}")
     for value in term.values:
-        if value not in NUMBERS:
+        if value not in NAMES:
             invalid(f"invalid query: invalid expression: invalid ExecutionStatus value {value!r}")
 
 
