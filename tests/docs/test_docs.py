@@ -59,7 +59,7 @@ def _run(code: CodeType, module: ModuleType, runner: asyncio.Runner) -> None:
     if code.co_flags & inspect.CO_COROUTINE:
 
         async def piece() -> None:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 await eval(code, vars(module))
 
         runner.run(piece())
@@ -100,7 +100,7 @@ def _python(arguments: list[str], directory: Path) -> "subprocess.CompletedProce
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 
@@ -203,6 +203,6 @@ def test_every_example_is_described() -> None:
 def test_the_reference_can_be_built(tmp_path: Path) -> None:
     pytest.importorskip("pdoc")
     command = [sys.executable, "-m", "docs.reference", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, timeout=120, check=True)
+    subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, timeout=300, check=True)
     assert "start_time_skipping" in (tmp_path / "tenuto" / "testing.html").read_text()
     assert "wait_condition" in (tmp_path / "tenuto" / "workflow.html").read_text()
