@@ -60,5 +60,5 @@ class Lane:
     def close(self) -> None:
         """Wait for the jobs posted so far, then end the thread. An interpreter that ends has stopped it already."""
         self._jobs.put(None)
-        if not sys.is_finalizing():  # some interpreters would wait for ever for a thread that they have stopped
+        if not sys.is_finalizing():  # some would wait for ever for a thread that they have stopped
             self._thread.join()
