@@ -96,7 +96,7 @@ def test_it_is_a_script_and_takes_an_address(tmp_path: Path) -> None:
         f"sqlite:///{tmp_path}/app.db",
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=True)
     assert said.stdout.endswith(SAYS["steps"] + "\n")
     assert said.stderr == ""
 

@@ -225,7 +225,9 @@ def test_a_forked_process_is_told_to_open_its_own(tmp_path: Path) -> None:
         "left_open = tenuto.sync.open('memory://', workflows=[hi], activities=[]).start_up()\n"
         "print(left_open.execute(hi), flush=True)\n"
     )
-    ended = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, timeout=180, check=False
+    )
     lines = ended.stdout.splitlines()
     assert (ended.returncode, lines[0], lines[-1]) == (0, "hi", "hi"), ended.stderr
     assert "forked" in lines[1]
