@@ -55,7 +55,7 @@ class Program:
         """Read on, up to the first line that begins so; the rest of that line."""
         assert self._process is not None
         assert self._process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for line in self._process.stdout:
                 text = line.decode().strip()
                 word, _, rest = text.partition(" ")
