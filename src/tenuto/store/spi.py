@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 
 class ChainKey(NamedTuple):
     """All runs under one workflow id."""
@@ -49,8 +51,7 @@ class StoreInUse(StoreError):
     """Another process has this store open and it cannot be shared."""
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryRow:
+class HistoryRow(msgspec.Struct, frozen=True):
     """Consecutive events of one run, as bytes: serialized ``temporal.api.history.v1.History`` (so rows concatenate)."""
 
     first_event_id: int
@@ -58,22 +59,20 @@ class HistoryRow:
     events: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ChainWrite:
+class ChainWrite(msgspec.Struct, frozen=True):
     """New state of one chain. ``header=None`` deletes the chain and all its parts."""
 
     key: ChainKey
     header: bytes | None
     alarm_at: int | None = None
     """Earliest instant (ns) at which the chain needs attention; None: never."""
-    parts: dict[str, bytes | None] = field(default_factory=dict)
+    parts: dict[str, bytes | None] = {}
     """Part name -> new value; None deletes that part. Parts not named stay as they are."""
     drop_parts: bool = False
     """Delete every part of the chain first (a run ended), then write ``parts``."""
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryWrite:
+class HistoryWrite(msgspec.Struct, frozen=True):
     """New rows of one run."""
 
     key: ChainKey
@@ -81,8 +80,7 @@ class HistoryWrite:
     rows: tuple[HistoryRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RunWrite:
+class RunWrite(msgspec.Struct, frozen=True):
     """The record of one closed run. ``record=None`` deletes the record, the run's history and its visibility row."""
 
     key: ChainKey
@@ -92,8 +90,7 @@ class RunWrite:
     """Instant (ns) after which ``expired`` lists the run; None: never."""
 
 
-@dataclass(frozen=True, slots=True)
-class VisibilityRow:
+class VisibilityRow(msgspec.Struct, frozen=True):
     """One run as lists show it. ``info`` is a serialized ``temporal.api.workflow.v1.WorkflowExecutionInfo``."""
 
     namespace_id: str
@@ -137,8 +134,7 @@ class Record:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class VisibilityFilter:
+class VisibilityFilter(msgspec.Struct, frozen=True):
     """The plain filters every adapter must have; all given ones must hold."""
 
     namespace_id: str

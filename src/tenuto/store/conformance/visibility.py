@@ -1,6 +1,6 @@
 """The lists of runs: order, pages and filters (promise 3 ties them to their commits)."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from tenuto.store.conformance.kit import (
     COMPLETED,
