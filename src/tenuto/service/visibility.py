@@ -9,6 +9,8 @@ import re
 from dataclasses import replace
 from typing import Any, Literal
 
+from msgspec.structs import replace as with_changes
+
 from tenuto.engine.schedule_state import DIVISION as SCHEDULER
 from tenuto.engine.schedule_state import DIVISION_NAME
 from tenuto.engine.schedule_state import WORKFLOW_TYPE as SCHEDULE_TYPE
@@ -166,7 +168,7 @@ class Visibility:
         for name, status in STATUSES.items():
             if wanted.statuses and status not in wanted.statuses:
                 continue
-            count = await self._count(replace(wanted, statuses=(status,)))
+            count = await self._count(with_changes(wanted, statuses=(status,)))
             if count:
                 group = response.groups.add(count=count)
                 value = group.group_values.add(data=f'"{name}"'.encode())
@@ -179,7 +181,7 @@ class Visibility:
         count = await self._core.shards.count_runs(wanted)
         if count and wanted.workflow_type is None:
             for hidden in HIDDEN:
-                count -= await self._core.shards.count_runs(replace(wanted, workflow_type=hidden))
+                count -= await self._core.shards.count_runs(with_changes(wanted, workflow_type=hidden))
         return count
 
     async def _rows(

@@ -6,7 +6,7 @@ by what, and which property must notice. Nothing here is ever active outside suc
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -155,7 +155,7 @@ def _no_alarm() -> list[Patch]:
 
     def careless(self: TurnWrites, now: int) -> Batch:
         batch = collect(self, now)
-        batch.chains = [replace(write, alarm_at=None) for write in batch.chains]
+        batch.chains = [msgspec.structs.replace(write, alarm_at=None) for write in batch.chains]
         return batch
 
     return [(TurnWrites, "batch", careless)]
