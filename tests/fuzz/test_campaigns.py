@@ -1,5 +1,7 @@
 """Tens of thousands of requests from a few seeds, over every RPC, and what must hold of every answer and at the end."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tenuto.limits import HOUR, MINUTE
@@ -12,13 +14,14 @@ SEEDS = (1, 2, 3, 4)
 
 
 @pytest.fixture(scope="module", params=SEEDS)
-def campaign(request: pytest.FixtureRequest) -> Campaign:
+def campaign(request: pytest.FixtureRequest) -> Iterator[Campaign]:
     """A campaign that is over: every answer had the properties, or this would have raised."""
     made = Campaign(World(request.param), request.param)
     made.record()
     for _ in range(STEPS):
         made.step()
-    return made
+    yield made
+    made.world.close()
 
 
 _accepted: list[set[str]] = []
@@ -75,4 +78,3 @@ def test_a_namespace_deleted_under_all_that_goes_on_takes_its_runs_along(campaig
     known = [known for known in world.namespaces.listed() if known.id == gone]
     assert all(one.record.state == DELETED for one in known)
     assert world.call("StartWorkflowExecution", started("w", "q")).refused
-    world.close()

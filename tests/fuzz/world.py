@@ -172,6 +172,7 @@ class World:
             await self.store.close()
 
         self.run(close())
+        self.loop.close()  # whatever still waits may be collected in silence
         logging.getLogger("tenuto").removeHandler(self.complaints)
 
     def pass_time(self, ns: int) -> None:
