@@ -58,14 +58,7 @@ FREE = frozenset(
 """Methods that are not about one existing namespace."""
 OPERATOR = frozenset({"AddSearchAttributes", "RemoveSearchAttributes", "ListSearchAttributes"})
 """Methods that complain about a missing namespace in other words."""
-STARTING = frozenset(
-    {
-        "StartWorkflowExecution",
-        "SignalWithStartWorkflowExecution",
-        "ExecuteMultiOperation",
-        "StartActivityExecution",
-    }
-)
+STARTING = frozenset({"StartWorkflowExecution", "SignalWithStartWorkflowExecution", "ExecuteMultiOperation"})
 """Methods that a deprecated namespace refuses."""
 BAD_TOKEN = "Error deserializing task token."
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
