@@ -40,6 +40,8 @@ _UNORDERED = {
 }
 _PRINTED_INSTANTS = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( \+0000 UTC|Z|\+00:00)?")
 _JSON_INSTANT = re.compile(r'\{"seconds":\d+,"nanos":\d+\}')
+_FAR = 10_000_000
+"""Seconds from the start of the scenario."""
 _GO_ZERO_TIME = -62135596800
 
 
@@ -140,6 +142,8 @@ class Normaliser:
         if stamp.seconds == 0 and stamp.nanos == 0:
             return "<epoch>"
         offset = stamp.seconds + stamp.nanos / 1e9 - self._started_at + 0.5
+        if abs(offset) > _FAR and not stamp.nanos:
+            return f"<at {stamp.seconds}>"  # told by the scenario: how far it is depends on when it is played
         return "<time>" if -100 < offset < 100 else f"<time{int(offset // 100) * 100:+d}s>"
 
     def _payload(self, value: Message) -> str:
