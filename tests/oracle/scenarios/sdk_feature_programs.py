@@ -454,7 +454,8 @@ class Baton:
         self.count += count
         await workflow.wait_condition(lambda: self.hand_over or self.stopped)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if self.hand_over:
+        # Both may have come to a server that was busy: a run that went on would never hear that it is to stop.
+        if self.hand_over and not self.stopped:
             workflow.continue_as_new(args=[runs + 1, self.count])
         return [runs, self.count]
 
