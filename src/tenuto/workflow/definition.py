@@ -1,6 +1,7 @@
 """What a worker knows of a workflow type: its name, its code, its handlers. Built by the decorators, read by runs.
 
-This file must never hold a run's state.
+Nobody changes a definition once it is made; they are not frozen because making a frozen class takes twice as long, and
+every program that imports workflows waits for it. This file must never hold a run's state.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ UPDATE = "__tenuto_update_definition"
 """The attributes of handlers that carry their definitions."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class SignalDefinition:
     """A signal handler. ``name`` None: dynamic. ``fn`` takes the instance first when ``is_method``."""
 
@@ -33,7 +34,7 @@ class SignalDefinition:
     dynamic_vararg: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class QueryDefinition:
     """A query handler. ``name`` None: dynamic."""
 
@@ -46,7 +47,7 @@ class QueryDefinition:
     dynamic_vararg: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class UpdateDefinition:
     """An update handler and its validator. ``name`` None: dynamic."""
 
@@ -61,7 +62,7 @@ class UpdateDefinition:
     dynamic_vararg: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Definition:
     """A workflow type. ``name`` None: dynamic, it runs every type nobody else has."""
 
