@@ -223,8 +223,9 @@ class Play:
             identity="worker", commands=made.commands, messages=made.messages
         )
         message.force_create_new_workflow_task = made.record_now
-        message.sdk_metadata.core_used_flags.extend(made.core_flags)
-        message.sdk_metadata.lang_used_flags.extend(made.lang_flags)
+        if made.core_flags or made.lang_flags:  # as workers do: the mere field is news to the service
+            message.sdk_metadata.core_used_flags.extend(made.core_flags)
+            message.sdk_metadata.lang_used_flags.extend(made.lang_flags)
         message.capabilities.discard_speculative_workflow_task_with_events = True
         return message
 

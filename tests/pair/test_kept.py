@@ -1,10 +1,12 @@
 """Durable steps are recorded one by one, in one workflow task as long as nothing else waits; replays see the same."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tenuto import step, workflow
+from tenuto.engine import codec, steps
 from tests.pair.support import Play
 
 
@@ -90,3 +92,25 @@ def test_a_signal_between_steps_comes_to_a_replay_at_the_same_place(at: int) -> 
     again = play.replayed()
     assert again.closed
     assert [value >= 1000 for value in lived] == [False] * (at + 1) + [True] * (3 - at)
+
+
+def test_the_short_way_leaves_exactly_what_the_long_way_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lived() -> tuple[list[bytes], bytes]:
+        play = Play(chain, double.fn)
+        play.to_end(6)
+        assert play.world.chain is not None
+        state = codec.encode_header(play.world.chain)
+        return [event.SerializeToString(deterministic=True) for event in play.world.history], state
+
+    taken: list[bool] = []
+    record = steps.record
+
+    def noted(*args: Any) -> bool:
+        taken.append(record(*args))
+        return taken[-1]
+
+    monkeypatch.setattr(steps, "record", noted)
+    short = lived()
+    assert any(taken)
+    monkeypatch.setattr(steps, "record", lambda *args: False)
+    assert short == lived()
