@@ -5,7 +5,6 @@ patched, updated and described all the time.
 """
 
 import asyncio
-from random import Random
 from typing import Any
 
 from tenuto.engine.chain import Chain
@@ -21,31 +20,21 @@ from tenuto.engine.schedule_state import (
     Progress,
     Waiting,
 )
+from tenuto.sim.caller import Caller
 from tenuto.sim.checkers import Checker, Report
 from tenuto.sim.chronicle import Chronicle, News
-from tenuto.sim.network import CallFailed
-from tenuto.sim.options import Options
 from tenuto.sim.program import QUEUE
 from tenuto.sim.wording import SECOND, duration, event_name, payloads
-from tenuto.sim.worker import CALL_NS, NAMESPACE, Ask
 from tenuto.wire import schedule, timestamp_pb2
 from tenuto.wire import workflowservice as ws
 
 PLAIN, BUSY = "plain", "busy"
-TRIES = 8
 SILENT = (CANCEL_OTHER, TERMINATE_OTHER)
 """With these policies only the latest of the starts that wait for an end is acted on; nobody counts the others."""
 
 
-class Planner:
+class Planner(Caller):
     """A client that makes one plain and one busy schedule, and does not leave the busy one in peace."""
-
-    def __init__(self, name: str, chance: Random, options: Options, ask: Ask) -> None:
-        self.name = name
-        self._chance = chance
-        self._options = options
-        self._ask = ask
-        self._count = 0
 
     async def run(self) -> None:
         """All operations, one after another."""
@@ -102,21 +91,6 @@ class Planner:
         else:
             setattr(patch, kind, f"{self.name} wants it")
         await self._insist("PatchSchedule", ws.PatchScheduleRequest(schedule_id=schedule_id, patch=patch))
-
-    async def _insist(self, method: str, request: Any) -> None:
-        """Call until answered, under one request id."""
-        request.namespace = NAMESPACE
-        self._count += 1
-        if "request_id" in request.DESCRIPTOR.fields_by_name:
-            request.request_id = f"{self.name}.{self._count}"
-        for _ in range(TRIES):
-            try:
-                await self._ask(self.name, method, request, CALL_NS)
-                return
-            except CallFailed as failed:
-                if not failed.worth_retrying:
-                    return
-            await asyncio.sleep(self._chance.uniform(0.01, 0.5))
 
 
 def is_schedule(chain: Chain) -> bool:

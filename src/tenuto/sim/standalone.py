@@ -1,36 +1,25 @@
 """Activities on their own in the simulation: who starts and ends them, and what must be true of them whatever breaks."""
 
 import asyncio
-from random import Random
 from typing import Any
 
 from tenuto.engine.standalone_state import PREFIX
 from tenuto.engine.standalone_view import closed_status, outcome
+from tenuto.sim.caller import Caller
 from tenuto.sim.checkers import CLOSING, Checker, Report
 from tenuto.sim.chronicle import Chronicle
-from tenuto.sim.network import CallFailed
-from tenuto.sim.options import Options
 from tenuto.sim.program import QUEUE, retry
 from tenuto.sim.wording import SECOND, duration, event_name, payloads
-from tenuto.sim.worker import CALL_NS, NAMESPACE, Ask
 from tenuto.wire import workflowservice as ws
 
-TRIES = 8
 IDS = 3
 WATCH_NS = 30 * SECOND
 BEHAVIOURS = ("ok", "ok", "ok", "flaky", "fail", "final", "hang", "beat")
 STARTED = 1
 
 
-class Soloist:
+class Soloist(Caller):
     """A client that starts activities under a few ids, waits for some, and ends, pauses or deletes others."""
-
-    def __init__(self, name: str, chance: Random, options: Options, ask: Ask) -> None:
-        self.name = name
-        self._chance = chance
-        self._options = options
-        self._ask = ask
-        self._count = 0
 
     async def run(self) -> None:
         """All operations, one after another."""
@@ -83,21 +72,6 @@ class Soloist:
         made.id_reuse_policy = chance.choice((1, 1, 2, 3))  # type: ignore[assignment]
         made.id_conflict_policy = chance.choice((1, 2))  # type: ignore[assignment]
         return made
-
-    async def _insist(self, method: str, request: Any, timeout: int = CALL_NS) -> None:
-        """Call until answered, under one request id."""
-        request.namespace = NAMESPACE
-        self._count += 1
-        if "request_id" in request.DESCRIPTOR.fields_by_name:
-            request.request_id = f"{self.name}.{self._count}"
-        for _ in range(TRIES):
-            try:
-                await self._ask(self.name, method, request, timeout)
-                return
-            except CallFailed as failed:
-                if not failed.worth_retrying:
-                    return
-            await asyncio.sleep(self._chance.uniform(0.01, 0.5))
 
 
 class OutcomesStay(Checker):
