@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tenuto.engine.schedule_state import INTERNAL, LIST_INFO, PAUSED, PREFIX, WORKFLOW_TYPE
-from tenuto.service import filters, tokens
+from tenuto.service import filters, list_pages
 from tenuto.service.attributes import PREDEFINED, SYSTEM
 from tenuto.service.call import Call
 from tenuto.service.core import Core, nanoseconds
@@ -13,7 +13,6 @@ from tenuto.store.spi import VisibilityCursor, VisibilityFilter, VisibilityRow
 from tenuto.wire import schedule, workflow
 from tenuto.wire import workflowservice as ws
 
-PAGE = 1000
 SCHEDULE_ID = "ScheduleId"
 RUNNING = (1,)
 
@@ -65,21 +64,13 @@ class ScheduleLists:
     async def list_schedules(self, request: ws.ListSchedulesRequest, call: Call) -> ws.ListSchedulesResponse:
         terms = _terms(request.query, call)
         size = request.maximum_page_size
-        size = min(size, PAGE) if size > 0 else PAGE
-        after = None
-        if request.next_page_token:
-            try:
-                token = tokens.decode_list(request.next_page_token)
-            except tokens.Malformed:
-                invalid("Invalid NextPageToken.")
-            after = VisibilityCursor(token.close_at, token.start_at, token.run_id)
+        size = min(size, list_pages.PAGE) if size > 0 else list_pages.PAGE
+        after = list_pages.begin(request.next_page_token)
         found = await self._find(call, terms, after, size + 1)
         now = self._core.clock.now()
         response = ws.ListSchedulesResponse(schedules=[one.entry(now) for one in found[:size]])
         if len(found) > size:
-            last = found[size - 1].row
-            token = tokens.ListToken(last.close_at, last.start_at, last.run_id)
-            response.next_page_token = tokens.encode(token)
+            response.next_page_token = list_pages.token_after(found[size - 1].row)
         return response
 
     async def count_schedules(
@@ -97,19 +88,10 @@ class ScheduleLists:
         after: VisibilityCursor | None,
         limit: int | None,
     ) -> list[Listed]:
-        found: list[Listed] = []
-        while True:
-            rows = await self._core.shards.list_runs(_wanted(call), after, PAGE)
-            for row in rows:
-                one = Listed(row)
-                if all(filters.holds(term, one.value(term.name)) for term in terms):
-                    found.append(one)
-                    if limit is not None and len(found) >= limit:
-                        return found
-            if len(rows) < PAGE:
-                return found
-            last = rows[-1]
-            after = VisibilityCursor(last.close_at, last.start_at, last.run_id)
+        def fits(one: Listed) -> bool:
+            return all(filters.holds(term, one.value(term.name)) for term in terms)
+
+        return await list_pages.search(self._core, _wanted(call), Listed, fits, after, limit)
 
 
 def _wanted(call: Call) -> VisibilityFilter:

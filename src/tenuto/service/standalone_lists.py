@@ -5,7 +5,7 @@ from typing import Any
 
 from tenuto.engine.standalone_state import PREFIX, RUN_TYPE, TYPE_NAME
 from tenuto.engine.standalone_view import INTERNAL, PAUSES, STATUSES, closed_status
-from tenuto.service import filters, tokens
+from tenuto.service import filters, list_pages
 from tenuto.service.attributes import PREDEFINED, SYSTEM
 from tenuto.service.call import Call
 from tenuto.service.core import Core, nanoseconds, timestamp
@@ -15,7 +15,6 @@ from tenuto.store.spi import VisibilityCursor, VisibilityFilter, VisibilityRow
 from tenuto.wire import activity, timestamp_pb2, workflow
 from tenuto.wire import workflowservice as ws
 
-PAGE = 1000
 ACTIVITY_ID, STATUS = "ActivityId", "ExecutionStatus"
 TIMES = frozenset({"StartTime", "ExecutionTime", "CloseTime"})
 PAUSED = 7
@@ -101,20 +100,12 @@ class StandaloneLists:
         self, request: ws.ListActivityExecutionsRequest, call: Call
     ) -> ws.ListActivityExecutionsResponse:
         terms = _terms(request.query, call)
-        size = min(request.page_size, PAGE) if request.page_size > 0 else PAGE
-        after = None
-        if request.next_page_token:
-            try:
-                token = tokens.decode_list(request.next_page_token)
-            except tokens.Malformed:
-                invalid("Invalid NextPageToken.")
-            after = VisibilityCursor(token.close_at, token.start_at, token.run_id)
+        size = min(request.page_size, list_pages.PAGE) if request.page_size > 0 else list_pages.PAGE
+        after = list_pages.begin(request.next_page_token)
         found = await self._find(call, terms, after, size + 1)
         response = ws.ListActivityExecutionsResponse(executions=[one.entry() for one in found[:size]])
         if len(found) > size:
-            last = found[size - 1].row
-            token = tokens.ListToken(last.close_at, last.start_at, last.run_id)
-            response.next_page_token = tokens.encode(token)
+            response.next_page_token = list_pages.token_after(found[size - 1].row)
         return response
 
     async def count_activity_executions(
@@ -142,20 +133,10 @@ class StandaloneLists:
         after: VisibilityCursor | None,
         limit: int | None,
     ) -> list[Listed]:
-        found: list[Listed] = []
-        wanted = _wanted(call, terms)
-        while True:
-            rows = await self._core.shards.list_runs(wanted, after, PAGE)
-            for row in rows:
-                one = Listed(row)
-                if any(one.fits(group) for group in terms):
-                    found.append(one)
-                    if limit is not None and len(found) >= limit:
-                        return found
-            if len(rows) < PAGE:
-                return found
-            last = rows[-1]
-            after = VisibilityCursor(last.close_at, last.start_at, last.run_id)
+        def fits(one: Listed) -> bool:
+            return any(one.fits(group) for group in terms)
+
+        return await list_pages.search(self._core, _wanted(call, terms), Listed, fits, after, limit)
 
 
 def _wanted(call: Call, terms: Terms) -> VisibilityFilter:

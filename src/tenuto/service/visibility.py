@@ -15,7 +15,7 @@ from tenuto.engine.schedule_state import DIVISION as SCHEDULER
 from tenuto.engine.schedule_state import DIVISION_NAME
 from tenuto.engine.schedule_state import WORKFLOW_TYPE as SCHEDULE_TYPE
 from tenuto.engine.standalone_state import RUN_TYPE as ACTIVITY_TYPE
-from tenuto.service import filters, tokens
+from tenuto.service import filters, list_pages
 from tenuto.service.attributes import PREDEFINED, SYSTEM
 from tenuto.service.call import Call
 from tenuto.service.core import Core, nanoseconds
@@ -203,21 +203,12 @@ class Visibility:
     ) -> None:
         limit = request.page_size if size is None else size
         limit = min(limit, PAGE) if limit > 0 else PAGE
-        after = None
-        if request.next_page_token:
-            try:
-                token = tokens.decode_list(request.next_page_token)
-            except tokens.Malformed:
-                invalid("Invalid NextPageToken.")
-            after = VisibilityCursor(token.close_at, token.start_at, token.run_id)
+        after = list_pages.begin(request.next_page_token)
         rows = await self._rows(wanted, after, limit + 1)
         for row in rows[:limit]:
             response.executions.append(shown(row))
         if len(rows) > limit:
-            last = rows[limit - 1]
-            response.next_page_token = tokens.encode(
-                tokens.ListToken(last.close_at, last.start_at, last.run_id)
-            )
+            response.next_page_token = list_pages.token_after(rows[limit - 1])
 
 
 _AT_CLOSE: tuple[Literal["history_length", "history_size_bytes", "state_transition_count"], ...] = (
